@@ -63,70 +63,75 @@ pub struct CheckInsBody {
     pub scans: Vec<CheckInBody>,
 }
 
-/// What came of a scan.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScanResult {
-    /// Recorded: somebody comes in.
-    Admitted,
-    /// Recorded: somebody goes out.
-    Left,
-    /// A late scan was recorded although it would have been refused; `objection` says why.
-    Recorded,
-    /// Somebody is in with this ticket, or was in as often as it admits: see `first`.
-    AlreadyIn,
-    /// Nobody is in with this ticket.
-    NotIn,
-    /// The event has gates, and this is none of them.
-    UnknownGate,
-    /// The event does not take place.
-    EventCanceled,
-    /// No ticket has this code.
-    UnknownTicket,
-    /// The ticket is for another event.
-    OtherEvent,
-    /// The order is not paid yet.
-    Unpaid,
-    /// The order came to nothing: it never had tickets.
-    Void,
-    /// The ticket was refunded.
-    Revoked,
-    /// The ticket was passed on and has another code.
-    Replaced,
-    /// This gate does not accept this ticket type.
-    WrongGate,
-    /// The doors are not open yet: see `opens_at`.
-    NotOpen,
-    /// This very scan was recorded, and undone since.
-    Undone,
-    /// The device has used this nonce for another scan. Nothing was recorded.
-    NonceUsed,
-    /// Of one among many: it cannot be understood; `detail` says why. Nothing was recorded of it.
-    Invalid,
+macro_rules! scan_results {
+    ($($(#[doc = $about:literal])+ $variant:ident = $word:literal,)*) => {
+        /// What came of a scan.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+        pub enum ScanResult {
+            $($(#[doc = $about])+ #[serde(rename = $word)] $variant,)*
+        }
+
+        impl ScanResult {
+            /// All of them.
+            pub const ALL: &'static [ScanResult] = &[$(ScanResult::$variant,)*];
+
+            /// The word on the wire: lower case, joined by `_`.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(ScanResult::$variant => $word,)*
+                }
+            }
+
+            /// The result of this word; `None` if there is none.
+            pub fn from_word(word: &str) -> Option<ScanResult> {
+                match word {
+                    $($word => Some(ScanResult::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl ScanResult {
-    /// All of them.
-    pub const ALL: &'static [ScanResult] = &[
-        ScanResult::Admitted,
-        ScanResult::Left,
-        ScanResult::Recorded,
-        ScanResult::AlreadyIn,
-        ScanResult::NotIn,
-        ScanResult::UnknownGate,
-        ScanResult::EventCanceled,
-        ScanResult::UnknownTicket,
-        ScanResult::OtherEvent,
-        ScanResult::Unpaid,
-        ScanResult::Void,
-        ScanResult::Revoked,
-        ScanResult::Replaced,
-        ScanResult::WrongGate,
-        ScanResult::NotOpen,
-        ScanResult::Undone,
-        ScanResult::NonceUsed,
-        ScanResult::Invalid,
-    ];
+scan_results! {
+    /// Recorded: somebody comes in.
+    Admitted = "admitted",
+    /// Recorded: somebody goes out.
+    Left = "left",
+    /// A late scan was recorded although it would have been refused; `objection` says why.
+    Recorded = "recorded",
+    /// Somebody is in with this ticket, or was in as often as it admits: see `first`.
+    AlreadyIn = "already_in",
+    /// Nobody is in with this ticket.
+    NotIn = "not_in",
+    /// The event has gates, and this is none of them.
+    UnknownGate = "unknown_gate",
+    /// The event does not take place.
+    EventCanceled = "event_canceled",
+    /// No ticket has this code.
+    UnknownTicket = "unknown_ticket",
+    /// The ticket is for another event.
+    OtherEvent = "other_event",
+    /// The order is not paid yet.
+    Unpaid = "unpaid",
+    /// The order came to nothing: it never had tickets.
+    Void = "void",
+    /// The ticket was refunded.
+    Revoked = "revoked",
+    /// The ticket was passed on and has another code.
+    Replaced = "replaced",
+    /// This gate does not accept this ticket type.
+    WrongGate = "wrong_gate",
+    /// The doors are not open yet: see `opens_at`.
+    NotOpen = "not_open",
+    /// This very scan was recorded, and undone since.
+    Undone = "undone",
+    /// The device has used this nonce for another scan. Nothing was recorded.
+    NonceUsed = "nonce_used",
+    /// What is recorded of the ticket, or of the event's door, is damaged. Nothing was recorded, also of a late scan.
+    Unreadable = "unreadable",
+    /// Of one among many: it cannot be understood; `detail` says why. Nothing was recorded of it.
+    Invalid = "invalid",
 }
 
 /// The answer to one scan.
@@ -513,4 +518,23 @@ pub struct Passed<'a> {
     pub gate: Cow<'a, str>,
     /// Exits.
     pub left: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words are a promise to programs, and stand in the rows of scans.
+    #[test]
+    fn a_result_has_one_word_as_json_and_as_text() {
+        for result in ScanResult::ALL {
+            let json = serde_json::to_string(result).expect("a result is JSON");
+            assert_eq!(json, format!("\"{}\"", result.word()));
+            assert_eq!(serde_json::from_str::<ScanResult>(&json).ok(), Some(*result));
+            assert_eq!(ScanResult::from_word(result.word()), Some(*result));
+        }
+        for none in ["", "Admitted", "admitted ", "already-in"] {
+            assert_eq!(ScanResult::from_word(none), None, "{none}");
+        }
+    }
 }

@@ -33,7 +33,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 pub use presence::Presence;
 pub use scan::MOST_SCANS;
 pub use settings::{Admission, DoorSpec, GateSpec, MOST_GATES, check_gate_id};
-pub use state::{DoorState, GateCounts};
+pub use state::{DoorState, GateCounts, Unreadable};
 pub use undo::UNDO_MS;
 
 /// Names a device at the door for ever: the 128 bits of a UUIDv7, given from outside.
@@ -369,6 +369,9 @@ pub enum DoorRefusal {
     TooLateToUndo(TimeMs),
     /// The ticket was scanned again since; those scans must be undone first, the last one first.
     ScannedSince,
+    /// What is recorded of the ticket or of the event's door cannot be read. A late scan is not recorded either: its
+    /// device keeps it until somebody has mended the records.
+    Unreadable,
 }
 
 /// Decides one command of the door against the slices that were loaded for it (see [`DoorCommand::add_keys`]). `now`

@@ -19,7 +19,7 @@ use crate::tickets::Tickets;
 use crate::when;
 use crate::writer::{CommandError, DoorError};
 use boxoffice::door::{
-    Admission, DeviceId, Direction, DoorCommand, DoorRefusal, DoorReply, DoorSpec, Nonce,
+    Admission, DeviceId, Direction, DoorCommand, DoorKeys, DoorRefusal, DoorReply, DoorSpec, Nonce,
     Objection, Scan, ScanId, ScanReport, TicketRef, UndoneBy,
 };
 use boxoffice::{Event, EventId, Order, TimeMs};
@@ -76,7 +76,6 @@ pub struct Seen {
 
 /// The revision of a code that no ticket has: of one that counts no more.
 const NO_REVISION: u16 = u16::MAX;
-const DAY: i32 = 1;
 
 /// What is known of an event's door.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,8 +96,8 @@ pub struct Overview {
 fn day_of(event: &Event, late_ms: Option<TimeMs>, now: TimeMs) -> i32 {
     let day = |ms| when::day_number(ms, &event.spec.zone);
     let today = day(now);
-    let first = day(event.spec.starts_ms.min(now)) - DAY;
-    late_ms.map(day).filter(|day| (first..=today).contains(day)).unwrap_or(today)
+    let day_before = day(event.spec.starts_ms.min(now)) - 1;
+    late_ms.map(day).filter(|day| (day_before..=today).contains(day)).unwrap_or(today)
 }
 
 /// How many people are in at an event, as far as it was scanned, and what its gates counted.
@@ -167,11 +166,7 @@ impl Door {
             return Ok(order.zip(revision).map(|(order, rev)| (Arc::new(order), number, rev)));
         }
         let code = &report.code;
-        let mut found = self.tickets.of_any_event(code, Some(event)).await?;
-        if found.is_none() {
-            found = self.tickets.of_any_event(code, None).await?;
-        }
-        if let Some(found) = found {
+        if let Some(found) = self.tickets.before_door(code, event).await? {
             return Ok(Some((found.order, found.number, found.revision)));
         }
         if !report.late {
@@ -184,8 +179,12 @@ impl Door {
     /// The answer to a scan whose code is no ticket's: what was recorded of it when it was one.
     async fn known(&self, id: ScanId, direction: Direction) -> Result<Answered, SaleError> {
         let unknown = || Err(DoorRefusal::Objection(Objection::UnknownTicket));
-        let scan = self.sales.reads.ask(move |reader| door::by_name(reader.tables(), id)).await?;
-        let Some(scan) = scan.filter(|scan| scan.direction == direction) else {
+        let keys = DoorKeys { scans: vec![id], ..DoorKeys::default() };
+        let found = self.sales.reads.ask(move |reader| door::load(reader.tables(), &keys)).await?;
+        if found.unreadable.scans.contains(&id) {
+            return Ok(Answered { ticket: None, scan: Err(DoorRefusal::Unreadable) });
+        }
+        let Some(scan) = found.scan(id).filter(|scan| scan.direction == direction).cloned() else {
             return Ok(Answered { ticket: None, scan: unknown() });
         };
         let order = self.sales.stored(scan.ticket.order).await?;

@@ -120,13 +120,38 @@ impl Tickets {
         text: &str,
         event: Option<EventId>,
     ) -> Result<Option<Found>, SaleError> {
-        if let Some(found) = self.signed(text).await? {
-            return Ok(Some(found).filter(|f| event.is_none_or(|event| f.order.event == event)));
+        if Codes::is_signed(text) {
+            let found = self.signed(text).await?;
+            return Ok(found.filter(|f| event.is_none_or(|event| f.order.event == event)));
         }
-        let events = match event {
-            Some(event) => vec![event],
-            None => self.sales.catalogue.events().iter().map(|event| event.id).collect(),
-        };
+        match event {
+            Some(event) => self.short(text, vec![event]).await,
+            None => self.short(text, self.all_events()).await,
+        }
+    }
+
+    /// The ticket that stands before the door of this event: of either of its codes, and also of another event. A
+    /// short code that two events have is this one's.
+    pub async fn before_door(
+        &self,
+        text: &str,
+        event: EventId,
+    ) -> Result<Option<Found>, SaleError> {
+        if Codes::is_signed(text) {
+            return self.signed(text).await;
+        }
+        match self.short(text, vec![event]).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.short(text, self.all_events()).await,
+        }
+    }
+
+    fn all_events(&self) -> Vec<EventId> {
+        self.sales.catalogue.events().iter().map(|event| event.id).collect()
+    }
+
+    /// The ticket of a short code, looked for in these events.
+    async fn short(&self, text: &str, events: Vec<EventId>) -> Result<Option<Found>, SaleError> {
         let candidates: Vec<(EventId, u32)> = events
             .into_iter()
             .filter_map(|event| Some((event, self.secrets.serial_bits(event, text)?)))

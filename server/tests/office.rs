@@ -32,6 +32,8 @@ use tower::ServiceExt;
 
 #[path = "office/attacks.rs"]
 mod attacks;
+#[path = "office/door.rs"]
+mod door;
 
 const KEY: &str = "a-key-for-the-tests";
 /// 2030-01-01 12:00 UTC, in milliseconds.

@@ -143,6 +143,7 @@ const MAY_BE_SAID: &[(&str, Because)] = &[
     ("a template failed", Because::Of(&[])),
     ("a PDF of tickets could not be made", Because::Of(&[])),
     ("the sandbox's own database", Because::Of(&[])),
+    ("recorded at the door cannot be read", Because::Of(&[])),
     ("the store", Because::Any),
     ("cannot read", Because::Any),
     ("a question to the database failed", Because::Any),

@@ -21,11 +21,18 @@ pub(crate) fn scan(
     direction: Direction,
     now: TimeMs,
 ) -> Result<DoorDecision, DoorRefusal> {
+    if door.unreadable.scans.contains(&report.id()) {
+        return Err(DoorRefusal::Unreadable);
+    }
     if let Some(known) = door.scan(report.id()).filter(|_| !on(Mutant::NonceForgotten)) {
         return again(known, report, direction);
     }
     check_gate_id(&report.gate).map_err(DoorRefusal::Invalid)?;
     let event = sale.events.get(&report.event).ok_or(DoorRefusal::UnknownEvent)?;
+    let (doors, tickets) = (&door.unreadable.doors, &door.unreadable.tickets);
+    if doors.contains(&report.event) || tickets.contains(&(report.event, report.ticket)) {
+        return Err(DoorRefusal::Unreadable);
+    }
     let spec = door.spec(report.event);
     let earlier = door.scans_of(report.event, report.ticket);
     if earlier.len() >= MOST_SCANS {

@@ -4,7 +4,7 @@ use super::{
     Admission, Direction, DoorChange, DoorSpec, Objection, Presence, Scan, ScanId, TicketRef,
 };
 use crate::EventId;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::{string::String, vec::Vec};
 
 /// What was loaded of the door for a batch of commands. What is asked for and absent does not exist.
@@ -22,6 +22,20 @@ pub struct DoorState {
     /// Counts of gates, by event, gate and day. No decision needs them, so none are loaded: in a slice they start at
     /// nothing, and are what the batch adds to the rows. Over all changes they are the counts themselves.
     pub counts: BTreeMap<(EventId, String, i32), GateCounts>,
+    /// What is recorded and cannot be read.
+    pub unreadable: Unreadable,
+}
+
+/// What a store was asked for and cannot read, because nobody of ours wrote it so. Nothing is decided upon it, and
+/// what does not depend on it is decided as ever.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Unreadable {
+    /// The settings of these events' doors.
+    pub doors: BTreeSet<EventId>,
+    /// The scans of these tickets at these events.
+    pub tickets: BTreeSet<(EventId, TicketRef)>,
+    /// Scans that were asked for by their names.
+    pub scans: BTreeSet<ScanId>,
 }
 
 /// What is counted of a gate on a day. Each is the number of scans of its kind, without those that were undone.
@@ -113,6 +127,7 @@ impl DoorState {
     pub fn apply(&mut self, change: &DoorChange) {
         match change {
             DoorChange::DoorPut { event, spec } => {
+                self.unreadable.doors.remove(event);
                 self.doors.insert(*event, (**spec).clone());
             }
             DoorChange::ScanAdded(scan) => {

@@ -15,6 +15,9 @@ pub(crate) fn undo(
     by: UndoneBy,
     now: TimeMs,
 ) -> Result<DoorDecision, DoorRefusal> {
+    if door.unreadable.scans.contains(&id) {
+        return Err(DoorRefusal::Unreadable);
+    }
     let scan = door.scan(id).ok_or(DoorRefusal::UnknownScan)?;
     if matches!(by, UndoneBy::Device(device) if device != id.device) {
         return Err(DoorRefusal::OtherDevice);

@@ -135,6 +135,7 @@ impl Stage {
             DoorRefusal::OtherDevice => "other_device".into(),
             DoorRefusal::TooLateToUndo(until) => format!("too_late since {}", told(*until)),
             DoorRefusal::ScannedSince => "scanned_since".into(),
+            DoorRefusal::Unreadable => "unreadable".into(),
         }
     }
 

@@ -301,6 +301,7 @@ fn said(answer: &Result<DoorDecision, DoorRefusal>) -> String {
                 DoorRefusal::OtherDevice => "other_device".into(),
                 DoorRefusal::TooLateToUndo(_) => "too_late".into(),
                 DoorRefusal::ScannedSince => "scanned_since".into(),
+                DoorRefusal::Unreadable => "unreadable".into(),
             }
         ),
     }

@@ -68,6 +68,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("figures are summed over spans, and over all times", records::figures_are_summed),
         ("what is scanned at the door comes back", door::scans_come_back),
         ("a turn of a ticket is taken once", door::a_turn_is_taken_once),
+        ("what is damaged at a door keeps back no other", door::damage_keeps_back_no_other),
         ("the schema of the cold tables is as declared", records::schema_is_as_declared),
     ];
     for (name, case) in cases {

@@ -242,6 +242,16 @@ pub(in crate::http) fn told(
             told.at = Some(at(undone.at_ms));
             None
         }
+        Err(DoorRefusal::Unreadable) => {
+            told.result = ScanResult::Unreadable;
+            None
+        }
+        // Of the page; the API tells it as a problem.
+        Err(DoorRefusal::Invalid(what)) => {
+            told.result = ScanResult::Invalid;
+            told.detail = Some(format!("{what}.").into());
+            None
+        }
         // The rest is no answer to a scan, or was told as a problem.
         Err(_) => {
             told.result = ScanResult::NonceUsed;
@@ -282,6 +292,11 @@ pub async fn undo(
         Ok(_) => UndoResult::Undone,
         Err(DoorRefusal::TooLateToUndo(_)) => UndoResult::TooLate,
         Err(DoorRefusal::ScannedSince) => UndoResult::ScannedSince,
+        Err(DoorRefusal::Unreadable) => {
+            let detail = "What is recorded of this scan cannot be read, so nothing was undone. Tell whoever runs the \
+                          box office: `nts audit` shows what is damaged.";
+            return Err(Problem::new(ProblemCode::Unavailable, detail));
+        }
         Err(_) => UndoResult::UnknownScan,
     };
     Ok(Json(wire::UndoneScan { result }).into_response())
@@ -325,10 +340,7 @@ pub async fn overview(
 
 fn recorded(row: &ScanRow, with_name: bool) -> wire::RecordedScan<'_> {
     let id = |id: u128| uuid::Uuid::from_u128(id).to_string().into();
-    let word = |word: &String| {
-        let text = serde_json::Value::String(word.clone());
-        serde_json::from_value(text).unwrap_or(ScanResult::Recorded)
-    };
+    let word = |word: &String| ScanResult::from_word(word).unwrap_or(ScanResult::Recorded);
     wire::RecordedScan {
         at: at(row.when_ms()),
         device: with_name.then(|| id(row.device)),
@@ -405,5 +417,35 @@ pub async fn put_door(
             Err(Problem::from(CommandError::Refused(no)))
         }
         Err(_) => Err(Problem::from(CommandError::Refused(boxoffice::Refusal::UnknownEvent))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxoffice::door::Seen;
+    use boxoffice::{EventId, OrderState};
+
+    /// A row has the word of the rules, and an answer that of the API.
+    #[test]
+    fn an_objection_has_the_same_word_in_the_rows_and_in_the_api() {
+        let seen = || Seen { turn: 1, when_ms: 0, gate: "north".into() };
+        let all = [
+            Objection::AlreadyIn(seen()),
+            Objection::NotIn(None),
+            Objection::UnknownGate,
+            Objection::EventCanceled,
+            Objection::UnknownTicket,
+            Objection::OtherEvent(EventId(1)),
+            Objection::Unpaid(OrderState::Held),
+            Objection::Void(OrderState::Void),
+            Objection::Revoked,
+            Objection::Replaced,
+            Objection::WrongGate,
+            Objection::NotOpen(0),
+        ];
+        for objection in all {
+            assert_eq!(word(&objection).word(), objection.word());
+        }
     }
 }

@@ -124,6 +124,12 @@ pub(super) fn table(result: ScanResult) -> (Colour, &'static str, &'static str, 
             "This page was used for another ticket already, so nothing was recorded.",
             "Scan the ticket again.",
         ),
+        ScanResult::Unreadable => (
+            Amber,
+            "Cannot be checked",
+            "What is recorded of this ticket or of this door is damaged, so nothing was recorded.",
+            "Send the guest to the box office, and tell whoever runs it.",
+        ),
         ScanResult::Invalid => (
             Amber,
             "Not checked",
@@ -183,6 +189,11 @@ pub(super) fn undone(done: &Result<Box<Scan>, DoorRefusal>) -> Shown {
         Err(DoorRefusal::ScannedSince) => {
             ("Not undone", "The ticket was scanned again since.", "Undo the later scan first.")
         }
+        Err(DoorRefusal::Unreadable) => (
+            "Not undone",
+            "What is recorded of this ticket is damaged.",
+            "Tell whoever runs the box office.",
+        ),
         Err(_) => (
             "Not undone",
             "This device has made no such scan.",

@@ -2,8 +2,8 @@
 
 use super::{Database, Desk, desk::spec};
 use crate::store::Fault;
-use crate::store::records::RecordChange;
 use crate::store::records::door::{self, DoorRows, ScanRow};
+use crate::store::records::{Field, RecordChange};
 use boxoffice::door::*;
 use boxoffice::*;
 
@@ -189,4 +189,74 @@ pub(super) fn a_turn_is_taken_once<D: Database>(desk: &mut Desk<D>) {
     let counts = door::counts(reader.tables(), event).expect("counts");
     assert_eq!(counts.iter().map(|row| row.entered).collect::<Vec<_>>(), [1]);
     assert_eq!(reader.verify().expect("verify"), Vec::<String>::new());
+}
+
+/// What cannot be read is told apart from what does not exist. Nothing is decided upon it, and everything else is decided
+/// in the same batch.
+pub(super) fn damage_keeps_back_no_other<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("flute", 50));
+    let event = desk.event;
+    let order = desk.paid("a", 6);
+    let ticket = |number| TicketRef { order, number };
+    let late = |report: ScanReport| ScanReport { late: true, ..report };
+    let put = DoorCommand::PutDoor { event, spec: DoorSpec::default() };
+    desk.at_the_door(&[
+        put.clone(),
+        DoorCommand::CheckIn(report(event, ticket(1), 1)),
+        DoorCommand::CheckIn(late(report(event, ticket(1), 2))),
+    ]);
+    let id = |nonce| ScanId { event, device: DeviceId(7), nonce: Nonce(nonce) };
+    let undo = |nonce| DoorCommand::Undo { scan: id(nonce), by: UndoneBy::Manager(1) };
+    let mut number = 1;
+    for (odd, mended) in [
+        (
+            "UPDATE scans SET objection = 'x' WHERE nonce = $1",
+            "UPDATE scans SET objection = 'already_in' WHERE nonce = $1",
+        ),
+        (
+            "UPDATE scans SET objection_of = 7 WHERE nonce = $1",
+            "UPDATE scans SET objection_of = 1 WHERE nonce = $1",
+        ),
+        (
+            "UPDATE scans SET turn = 3 WHERE nonce = $1",
+            "UPDATE scans SET turn = 2 WHERE nonce = $1",
+        ),
+        (
+            "UPDATE scans SET admission = 9 WHERE nonce = $1",
+            "UPDATE scans SET admission = 0 WHERE nonce = $1",
+        ),
+    ] {
+        let run = |sql| [RecordChange::Run(sql, vec![2u128.value()])];
+        desk.commit_with(&[], &[], &run(odd)).expect("commit");
+        number += 1;
+        let replies = desk.at_the_door(&[
+            DoorCommand::CheckIn(report(event, ticket(1), 1)),
+            DoorCommand::CheckIn(late(report(event, ticket(1), 3))),
+            DoorCommand::CheckOut(report(event, ticket(1), 4)),
+            undo(1),
+            undo(2),
+            undo(99),
+            DoorCommand::CheckIn(report(event, ticket(number), 10 + u128::from(number))),
+        ]);
+        let (damaged, others) = replies.split_at(5);
+        assert!(
+            damaged.iter().all(|reply| *reply == Err(DoorRefusal::Unreadable)),
+            "{odd}: {replies:?}"
+        );
+        assert_eq!(others[0], Err(DoorRefusal::UnknownScan), "{odd}");
+        assert_eq!(scan_of(&others[1]).visit, Some(1), "{odd}");
+        let wrong = desk.database.reader().verify().expect("verify");
+        assert!(wrong.iter().any(|text| text.contains("of ticket 1 of order")), "{odd}: {wrong:?}");
+        desk.commit_with(&[], &[], &run(mended)).expect("commit");
+    }
+    let odd =
+        RecordChange::Run("UPDATE doors SET gates = '{' WHERE event = $1", vec![event.value()]);
+    desk.commit_with(&[], &[], &[odd]).expect("commit");
+    let wrong = desk.database.reader().verify().expect("verify");
+    assert!(wrong.iter().any(|text| text.contains("doors.gates")), "{wrong:?}");
+    let last = DoorCommand::CheckIn(report(event, ticket(6), 6));
+    let replies = desk.at_the_door(&[last.clone(), undo(2), put, last]);
+    assert_eq!(replies[0], Err(DoorRefusal::Unreadable));
+    assert!(replies[1..].iter().all(Result::is_ok), "{replies:?}");
+    assert_eq!(desk.database.reader().verify().expect("verify"), Vec::<String>::new());
 }

@@ -299,11 +299,13 @@ static CONFLICTS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The scans of one ticket that these rows are.
+/// The scans of one ticket that these rows are, numbered from 1.
 fn scans_of(rows: Vec<ScanRow>) -> Result<Vec<Scan>, Fault> {
     let mut scans: Vec<Scan> = Vec::with_capacity(rows.len());
     for row in rows {
-        scans.push(row.scan(&scans).ok_or_else(|| unreadable("a scan"))?);
+        let numbered = row.turn as usize == scans.len() + 1;
+        let scan = row.scan(&scans).filter(|_| numbered);
+        scans.push(scan.ok_or_else(|| unreadable("a scan"))?);
     }
     Ok(scans)
 }
@@ -314,49 +316,89 @@ fn named(rows: Vec<Row>, id: ScanId) -> Result<Option<TicketRef>, Fault> {
     row.map(|row| row.ticket().ok_or_else(|| unreadable("scans.number"))).transpose()
 }
 
-/// Loads what some commands of the door need: first which tickets the named scans are of, then all scans of each
-/// ticket, once.
+/// Loads what some commands of the door need. Only the tickets of scans that are asked for by their names are not known
+/// before the first answer; mostly a device reports a scan of the ticket that it names as well. What cannot be read
+/// fails nothing else: see [`Unreadable`](boxoffice::door::Unreadable).
 pub fn load(from: &mut dyn Tables, keys: &DoorKeys) -> Result<DoorState, Fault> {
     let mut state = DoorState::default();
     let doors: BTreeSet<EventId> = keys.doors.iter().copied().collect();
-    let mut tickets: BTreeSet<(EventId, TicketRef)> = keys.tickets.iter().copied().collect();
+    let tickets: BTreeSet<(EventId, TicketRef)> = keys.tickets.iter().copied().collect();
     let scans: BTreeSet<ScanId> = keys.scans.iter().copied().collect();
+    let by_name = |id: &ScanId| (OF_NAME.as_str(), vec![id.device.0.value(), id.nonce.0.value()]);
     let mut asked: Vec<(&'static str, Vec<Value>)> = Vec::new();
     asked.extend(doors.iter().map(|event| (DOOR.as_str(), vec![event.value()])));
-    let by_name = |id: &ScanId| (OF_NAME.as_str(), vec![id.device.0.value(), id.nonce.0.value()]);
     asked.extend(scans.iter().map(by_name));
+    asked.extend(tickets.iter().map(by_ticket));
     let mut found = from.query_all(&asked)?.into_iter();
     for (event, rows) in doors.into_iter().zip(found.by_ref()) {
-        if let Some(row) = read::<DoorRow>(rows)?.pop() {
-            state.doors.insert(event, row.spec().map_err(|why| unreadable(&why))?);
+        match door_of(rows) {
+            Ok(spec) => state.doors.extend(spec.map(|spec| (event, spec))),
+            Err(why) => {
+                tell_unreadable(event, &why);
+                state.unreadable.doors.insert(event);
+            }
         }
     }
-    for (id, rows) in scans.into_iter().zip(found) {
-        tickets.extend(named(rows, id)?.map(|ticket| (id.event, ticket)));
+    let mut named_tickets: BTreeMap<ScanId, (EventId, TicketRef)> = BTreeMap::new();
+    for (id, rows) in scans.into_iter().zip(found.by_ref()) {
+        match named(rows, id) {
+            Ok(ticket) => named_tickets.extend(ticket.map(|ticket| (id, (id.event, ticket)))),
+            Err(why) => {
+                tell_unreadable(id.event, &why);
+                state.unreadable.scans.insert(id);
+            }
+        }
     }
-    let by_ticket = |(event, ticket): &(EventId, TicketRef)| {
-        let number = u32::from(ticket.number).value();
-        (OF_TICKET.as_str(), vec![event.value(), ticket.order.value(), number])
-    };
-    let found = from.query_all(&tickets.iter().map(by_ticket).collect::<Vec<_>>())?;
-    for ((event, ticket), rows) in tickets.into_iter().zip(found) {
-        state.load(event, ticket, scans_of(read(rows)?)?);
+    let others: BTreeSet<(EventId, TicketRef)> =
+        named_tickets.values().filter(|of| !tickets.contains(of)).copied().collect();
+    add_scans(&mut state, tickets, found);
+    if !others.is_empty() {
+        let found = from.query_all(&others.iter().map(by_ticket).collect::<Vec<_>>())?;
+        add_scans(&mut state, others, found.into_iter());
+    }
+    for (id, of) in named_tickets {
+        if state.unreadable.tickets.contains(&of) {
+            state.unreadable.scans.insert(id);
+        }
     }
     Ok(state)
 }
 
-/// The scan of this name, if it is recorded.
-pub fn by_name(from: &mut dyn Tables, id: ScanId) -> Result<Option<Scan>, Fault> {
-    let rows = from.query(&OF_NAME, &[id.device.0.value(), id.nonce.0.value()])?;
-    let Some(ticket) = named(rows, id)? else { return Ok(None) };
-    let scans = of_ticket(from, id.event, ticket)?;
-    Ok(scans.into_iter().find(|scan| scan.id == id))
+fn by_ticket((event, ticket): &(EventId, TicketRef)) -> (&'static str, Vec<Value>) {
+    let number = u32::from(ticket.number).value();
+    (OF_TICKET.as_str(), vec![event.value(), ticket.order.value(), number])
+}
+
+/// Puts in the scans of each ticket.
+fn add_scans(
+    state: &mut DoorState,
+    tickets: BTreeSet<(EventId, TicketRef)>,
+    found: impl Iterator<Item = Vec<Row>>,
+) {
+    for ((event, ticket), rows) in tickets.into_iter().zip(found) {
+        match read(rows).and_then(scans_of) {
+            Ok(scans) => state.load(event, ticket, scans),
+            Err(why) => {
+                tell_unreadable(event, &why);
+                state.unreadable.tickets.insert((event, ticket));
+            }
+        }
+    }
+}
+
+fn tell_unreadable(event: EventId, why: &Fault) {
+    tracing::error!(event = event.0, %why, "what is recorded at the door cannot be read");
+}
+
+/// The settings that these rows are, if there are any.
+fn door_of(rows: Vec<Row>) -> Result<Option<DoorSpec>, Fault> {
+    let row = read::<DoorRow>(rows)?.pop();
+    row.map(|row| row.spec().map_err(|why| unreadable(&why))).transpose()
 }
 
 /// How an event's door works, if anything was said of it.
 pub fn spec(from: &mut dyn Tables, event: EventId) -> Result<Option<DoorSpec>, Fault> {
-    let row = read::<DoorRow>(from.query(&DOOR, &[event.value()])?)?.pop();
-    row.map(|row| row.spec().map_err(|why| unreadable(&why))).transpose()
+    door_of(from.query(&DOOR, &[event.value()])?)
 }
 
 /// The counts of an event's gates, by gate and day.
@@ -403,12 +445,38 @@ const KINDS: &str = "SELECT event, gate, day, goes_out, CASE WHEN visit IS NULL 
     CASE WHEN objection = 'not_in' THEN 1 ELSE 0 END, count(*) \
     FROM scans WHERE undone_ms IS NULL GROUP BY 1, 2, 3, 4, 5, 6";
 
-/// Tells what does not fit together: scans of a ticket that are not numbered from 1, or that nobody of ours wrote, and
-/// counts that are not those of the scans.
+/// Whether the visit of a scan fits to the scans of its ticket before it. An entry without one is of a ticket that was in
+/// already. Those that count have the visits 1, 2, 3, …, for the last scan that counts is undone first; the visit of one
+/// that was undone was at most the next of all that came before it.
+fn fits(scan: &Scan, earlier: &[Scan]) -> bool {
+    let again = matches!(scan.objection, Some(Objection::AlreadyIn(_)));
+    let entered = |scan: &&Scan| scan.visit.is_some();
+    let counts = |scan: &&Scan| scan.visit.is_some() && scan.undone.is_none();
+    match (scan.direction, scan.visit) {
+        (Direction::Out, visit) => visit.is_none(),
+        (Direction::In, None) => again,
+        (Direction::In, Some(_)) if again => false,
+        (Direction::In, Some(visit)) if scan.undone.is_some() => {
+            (1..=earlier.iter().filter(entered).count() + 1).contains(&(visit as usize))
+        }
+        (Direction::In, Some(visit)) => visit as usize == earlier.iter().filter(counts).count() + 1,
+    }
+}
+
+/// Tells what does not fit together: doors that cannot be read, scans of a ticket that are not numbered from 1, whose
+/// visits are not, or that nobody of ours wrote, and counts that are not those of the scans.
 pub(in crate::store) fn verify(
     from: &mut dyn Tables,
     wrong: &mut Vec<String>,
 ) -> Result<(), Fault> {
+    super::each_page(from, DoorRow::table(), &mut |rows| {
+        for row in read::<DoorRow>(rows)? {
+            if let Err(column) = row.spec() {
+                wrong.push(format!("the door of event {:x} is damaged: {column}", row.event.0));
+            }
+        }
+        Ok(())
+    })?;
     let mut of: Option<(EventId, OrderId, u32)> = None;
     let mut scans: Vec<Scan> = Vec::new();
     super::each_page(from, ScanRow::table(), &mut |rows| {
@@ -418,7 +486,7 @@ pub(in crate::store) fn verify(
                 (of, scans) = (Some(ticket), Vec::new());
             }
             let numbered = row.turn as usize == scans.len() + 1;
-            match row.scan(&scans).filter(|_| numbered) {
+            match row.scan(&scans).filter(|scan| numbered && fits(scan, &scans)) {
                 Some(scan) => scans.push(scan),
                 None => {
                     let order = uuid::Uuid::from_u128(row.order_id.0);
