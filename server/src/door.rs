@@ -158,7 +158,7 @@ impl Door {
     /// The answer to a scan whose code is no ticket's: what was recorded of it when it was one.
     async fn known(&self, id: ScanId, direction: Direction) -> Result<Answered, SaleError> {
         let unknown = || Err(DoorRefusal::Objection(Objection::UnknownTicket));
-        let scan = self.sales.reads.ask(move |reader| door::by_name(reader.tables(), id)).await?;
+        let scan = self.recorded(id).await?;
         let Some(scan) = scan.filter(|scan| scan.direction == direction) else {
             return Ok(Answered { ticket: None, scan: unknown() });
         };
@@ -175,6 +175,22 @@ impl Door {
             None => Ok(Box::new(scan)),
         };
         Ok(Answered { ticket, scan })
+    }
+
+    /// What is recorded of a scan, also if it was undone since.
+    async fn recorded(&self, id: ScanId) -> Result<Option<Scan>, SaleError> {
+        Ok(self.sales.reads.ask(move |reader| door::by_name(reader.tables(), id)).await?)
+    }
+
+    /// Whether a scan of this device is recorded already, so that [`Door::scan`] gives its answer of before.
+    pub async fn knows(
+        &self,
+        permit: &Permit<may::CheckIn>,
+        device: DeviceId,
+        nonce: Nonce,
+    ) -> Result<bool, SaleError> {
+        let id = ScanId { event: permit.event(), device, nonce };
+        Ok(self.recorded(id).await?.is_some())
     }
 
     /// Undoes a scan of this device. A manager undoes those of all devices, and at any time.
