@@ -7,8 +7,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Variables that tests read and the server does not.
-const OF_TESTS: &[&str] =
-    &["NTS_FUZZ_SEED", "NTS_FUZZ_TIMES", "NTS_MUTANT_STARTS", "NTS_PDF_LOOK", "NTS_TEST_ALL"];
+const OF_TESTS: &[&str] = &[
+    "NTS_DOOR_QUEUE",
+    "NTS_FUZZ_SEED",
+    "NTS_FUZZ_TIMES",
+    "NTS_MUTANT_STARTS",
+    "NTS_PDF_LOOK",
+    "NTS_TEST_ALL",
+];
 
 /// Variables that a command reads and the server does not.
 const OF_COMMANDS: &[&str] = &["NTS_URL"];

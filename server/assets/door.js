@@ -8,8 +8,21 @@ const data = JSON.parse(document.body.dataset.door);
 
 /** So long an answer is waited for. */
 const PATIENCE_MS = 5_000;
-/** So long after it was last seen, the camera takes the same code for the same ticket. */
+/** So long after it was last seen, the camera does not ask for the same code again, if it was not let in. */
 const SAME_MS = 3_000;
+/** A code has left the picture when it was not read for so long, and in so many pictures. */
+const LEFT_MS = 600;
+const LEFT_PICTURES = 3;
+/** Green for a ticket before the camera is shown so long at least and at most. Between these it goes with the ticket. */
+const GREEN_LEAST_MS = 1_200;
+const GREEN_MOST_MS = 2_500;
+/** So long the storage of the device is waited for. */
+const DISK_MS = 2_000;
+/** So long after somebody has used the page, it asks for the counts. A page that nobody uses does not keep its person
+ *  signed in. */
+const USED_MS = 30 * 60_000;
+/** What is known of tickets is kept for so long after the end of their event. */
+const KEPT_MS = 3 * 24 * 60 * 60_000;
 /** So often what was not sent is tried again. */
 const SEND_MS = 5_000;
 /** So often the page asks for the counts of all doors. */
@@ -19,19 +32,23 @@ const PICTURES = 15;
 /** The middle of the picture is read in so many pixels. */
 const SIDE = 640;
 
+/** The gate that the address names. The page that is kept for when there is no network may have another one. */
+const chosen = data.gates.find(({ id }) => id === new URLSearchParams(location.search).get("gate"))?.id ?? null;
+
 const sound = { go: [[880, 0, .09], [1320, .11, .14]], maybe: [[880, 0, .09], [660, .11, .2]], wait: [[620, 0, .3]], stop: [[190, 0, .22], [150, .26, .4]] };
 const shake = { go: [80], maybe: [80, 60, 80], wait: [90, 70, 90], stop: [350, 120, 350] };
 
 // ---- Words ----
 
 const clock = new Intl.DateTimeFormat("en-GB", { timeZone: data.zone, hour: "2-digit", minute: "2-digit" });
+const seconds = new Intl.DateTimeFormat("en-GB", { timeZone: data.zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { timeZone: data.zone, weekday: "short", day: "numeric", month: "long", year: "numeric" });
 
 /** When something was or will be: `at 19:42`, or with its day. */
-function when(time, now = new Date()) {
+function when(time) {
   const then = new Date(time);
   if (Number.isNaN(then.getTime())) return "";
-  if (day.format(then) === day.format(now)) return `at ${clock.format(then)}`;
+  if (day.format(then) === day.format(now())) return `at ${clock.format(then)}`;
   return `on ${day.format(then)}, ${clock.format(then)}`;
 }
 
@@ -79,8 +96,20 @@ const place = element("div");
 place.setAttribute("role", "status");
 find("main").append(place);
 
-/** Shows it on the whole screen, until the next one or a touch. */
-function show({ colour, title, name, type, what, detail, link }) {
+const mayPass = (colour) => colour === "go" || colour === "maybe";
+
+/** What was shown last, for whoever looks up too late. */
+const past = element("p", { className: "door-past" });
+let shownAt = { colour: "", ms: 0, byCamera: false, past: "" };
+let greenEnds = 0;
+
+/** Shows it on the whole screen, until the next one or a touch. Green goes by itself if the camera has asked: it must not
+ *  be taken for the answer to the next guest. */
+function show({ colour, title, name, type, what, detail, link }, byCamera = false) {
+  clearTimeout(greenEnds);
+  const text = [title, name, type].filter(Boolean).join(", ");
+  shownAt = { colour, ms: performance.now(), byCamera, past: `Last answer, at ${seconds.format(now())}: ${text}` };
+  if (byCamera && mayPass(colour)) greenEnds = setTimeout(hide, GREEN_MOST_MS);
   find("#result")?.replaceWith(element("h1", { textContent: "Check people in", className: stream ? "unseen" : "" }));
   document.body.classList.remove("go", "wait", "stop");
   answer.className = `answer ${colour}`;
@@ -99,6 +128,11 @@ function show({ colour, title, name, type, what, detail, link }) {
 }
 
 function hide() {
+  clearTimeout(greenEnds);
+  if (answer.isConnected) {
+    past.textContent = shownAt.past;
+    form.before(past);
+  }
   answer.remove();
   document.body.classList.remove("answered");
   if (!touch) field.focus();
@@ -132,6 +166,18 @@ function beep(colour) {
   }
 }
 
+// ---- The gate ----
+
+if (chosen && chosen !== data.gate) {
+  data.gate = chosen;
+  all("#gate, label[for=gate]", form).forEach((part) => part.remove());
+  const gate = `Gate: ${gateName(chosen)}`;
+  const summary = find("details.card summary");
+  if (summary) summary.textContent = gate; else form.after(element("p", { className: "card gate", textContent: gate }));
+  const other = find("#other-gate");
+  if (other) other.value = chosen;
+}
+
 // ---- Asking ----
 
 /** 128 random bits, as a UUID. Without https a browser has no randomUUID. */
@@ -148,12 +194,13 @@ const signIn = [`/office/sign-in?next=${encodeURIComponent(location.pathname)}`,
 /** Sends something for programs. The error says what to show. */
 async function ask(path, body, method = "POST") {
   let answered;
+  const asked = Date.now();
   try {
     answered = await fetch(path, {
       method, headers: { "content-type": "application/json" }, body: JSON.stringify(body),
       redirect: "error", signal: AbortSignal.timeout?.(PATIENCE_MS),
     });
-    setClock(answered);
+    setClock(answered, asked);
     if (answered.ok) return await answered.json();
   } catch (error) {
     throw Object.assign(new Error("no answer"), { cause: error, offline: true });
@@ -173,8 +220,19 @@ const unanswered = new Map();
 /** Whether something goes out. */
 const direction = () => find("input[name=direction]:checked", form)?.value ?? "in";
 
+/** The code that was let in last, and when. */
+let lately = { code: "", ms: 0 };
+
+/** A code that this device has let in a moment ago: a guest who holds it up again, or somebody with a copy. */
+function moment(shown, told, code) {
+  const ago = Math.round((performance.now() - lately.ms) / 1_000);
+  if (told.result !== "already_in" || code !== lately.code || ago > 60) return shown;
+  const detail = `This device let it in ${ago === 1 ? "1 second" : `${ago} seconds`} ago. If this is another guest, it is a copy: send them to the box office.`;
+  return { ...shown, detail };
+}
+
 /** Asks whether the holder of this code may pass, and shows the answer. */
-async function check(code) {
+async function check(code, byCamera) {
   const known = `${direction()} ${code}`;
   const scan = {
     code, gate: data.gate, device: data.device, nonce: unanswered.get(known) ?? nonce(), direction: direction(),
@@ -182,10 +240,11 @@ async function check(code) {
   unanswered.set(known, scan.nonce);
   try {
     // What was let in without a network is known to the others before somebody else comes with the same ticket.
-    if (waiting()) await send();
+    if (waiting()) await send().catch((error) => { if (error.offline || error.status) throw error; });
     const told = await ask(`/door/${data.event}/check-ins`, scan);
     unanswered.delete(known);
-    show(shownOf(told));
+    show(moment(shownOf(told), told, code), byCamera);
+    if (told.result === "admitted") lately = { code, ms: performance.now() };
     remember(told, scan).catch(() => {});
     news();
   } catch (error) {
@@ -194,26 +253,30 @@ async function check(code) {
         colour: "wait", title: "Not checked", what: "This page does not understand the answer.",
         detail: "Do not let the guest in yet. Load the page again, then scan the ticket again.",
       });
+      if (error.status === 401) state(false, true);
       return;
     }
     state(true);
-    const shown = await alone(scan).catch(() => ({
-      colour: "wait", title: "Not checked", what: "There is no network, and this device cannot keep the scan.",
-      detail: "Do not let the guest in yet. Scan the ticket again.",
+    const shown = await alone(scan, () => unanswered.delete(known)).catch(() => ({
+      colour: "wait", title: "Not recorded", what: "There is no network, and the scan is not recorded on this device.",
+      detail: "Do not let the guest in yet. Close other tabs of this page, load it again, and scan the ticket again. If that does not help, use another device.",
     }));
-    if (shown.colour === "maybe") unanswered.delete(known);
-    show(shown);
+    if (shown.colour === "maybe") {
+      unanswered.delete(known);
+      lately = { code, ms: performance.now() };
+    }
+    show(shown, byCamera);
   }
 }
 
 let busy = false;
 /** A code that was typed while another one was checked. */
 let queued = "";
-async function checkOne(code) {
+async function checkOne(code, byCamera = false) {
   if (busy || !code) return;
   busy = true;
   document.body.setAttribute("aria-busy", "true");
-  try { await check(code); } finally {
+  try { await check(code, byCamera); } finally {
     busy = false;
     document.body.removeAttribute("aria-busy");
   }
@@ -249,15 +312,36 @@ const storage = new Promise((done) => {
   asked.onerror = () => done(null);
 });
 
-/** Does something in one transaction, and gives the result of the request that it returns once all is on the disk. */
-async function disk(mode, act) {
-  const open = await storage;
-  if (!open) throw new Error("there is no storage");
+/** Whether the storage has answered when it was asked last. */
+let keeps = true;
+
+/** Does something in one transaction, and gives the result of the request that it returns once all is on the disk. The
+ *  error: there is no storage, or it does not answer in time; then nothing is written, or `late` is called once it is. */
+function disk(mode, act, late = () => {}) {
   return new Promise((done, failed) => {
-    const together = open.transaction(["scans", "tickets"], mode, { durability: "strict" });
-    const asked = act(together.objectStore("scans"), together.objectStore("tickets"));
-    together.oncomplete = () => done(asked?.result);
-    together.onabort = together.onerror = () => failed(together.error);
+    let [together, over] = [null, false];
+    const fail = (why) => {
+      [over, keeps] = [true, false];
+      clearTimeout(limit);
+      failed(why);
+    };
+    const limit = setTimeout(() => {
+      fail(new Error("the storage does not answer"));
+      try { together?.abort(); } catch { /* It is being written: it may still be there afterwards. */ }
+    }, DISK_MS);
+    storage.then((open) => {
+      if (over) return;
+      if (!open) { fail(new Error("there is no storage")); return; }
+      together = open.transaction(["scans", "tickets"], mode, { durability: "strict" });
+      const asked = act(together.objectStore("scans"), together.objectStore("tickets"));
+      together.oncomplete = () => {
+        if (over) { late(); return; }
+        clearTimeout(limit);
+        keeps = true;
+        done(asked?.result);
+      };
+      together.onabort = together.onerror = () => { if (!over) fail(together.error); };
+    }).catch(fail);
   });
 }
 
@@ -301,7 +385,7 @@ function signedOf(text) {
   const which = view.getUint32(22);
   return {
     bytes, code, key: bytes[1], event: view.getBigUint64(2).toString(),
-    ticket: `${hex(bytes.subarray(10, 22))}:${which >>> 20}`, type: data.types[which >>> 8 & 0xfff] ?? "",
+    ticket: `${hex(bytes.subarray(10, 22))}:${which >>> 20}`, revision: which & 0xff, type: data.types[which >>> 8 & 0xfff] ?? "",
   };
 }
 
@@ -317,14 +401,19 @@ async function isOurs({ bytes, key }) {
   } catch { return null; }
 }
 
-/** How far the clock of this device is behind that of the box office. */
-let behind = Number(sessionStorage.getItem("nts-door-behind")) || 0;
-function setClock(answered) {
+/** How far the clock of this device is behind that of the box office, in milliseconds, as it was measured last. */
+let behind = Number(localStorage.getItem("nts-door-behind")) || 0;
+
+/** Measures it by an answer to what was asked then. Its `Date` has whole seconds, and may be as old as the request. */
+function setClock(answered, asked) {
   const then = Date.parse(answered.headers.get("date"));
-  if (Number.isNaN(then) || Math.abs(then - Date.now() - behind) < 2_000) return;
-  behind = then - Date.now();
-  sessionStorage.setItem("nts-door-behind", behind);
+  const [least, most] = [then - Date.now(), then + 1_000 - asked];
+  if (!(least <= most) || behind >= least && behind <= most) return;
+  behind = Math.round((least + most) / 2);
+  localStorage.setItem("nts-door-behind", behind);
 }
+
+/** The time by the clock of the box office. The clock of the device is used for nothing else. */
 const now = () => Date.now() + behind;
 
 /** What lets nobody in any more, whatever becomes of the ticket. */
@@ -334,7 +423,7 @@ const FOR_GOOD = ["revoked", "void"];
 async function remember(told, { gate, direction: way, nonce: of }) {
   if (!told.ticket) return;
   const ticket = `${told.ticket.order.replaceAll("-", "").slice(0, 24)}:${told.ticket.number}`;
-  const is = { event: data.event, ticket, gate, at: now(), way, nonce: of };
+  const is = { event: data.event, until: data.ends_ms, ticket, gate, at: now(), way, nonce: of };
   if (told.result === "already_in" && told.first) Object.assign(is, { at: Date.parse(told.first.at), gate: told.first.gate, nonce: "" });
   else if (FOR_GOOD.includes(told.result)) Object.assign(is, { no: told.result, nonce: "" });
   else if (told.result !== "admitted" && told.result !== "left") return;
@@ -348,8 +437,9 @@ async function remember(told, { gate, direction: way, nonce: of }) {
 /** What was known before, without what was known before that. */
 const bare = (is) => is ? { ...is, before: null } : null;
 
-/** Decides without the box office, and gives what is shown. What lets somebody in is on the disk then. */
-async function alone(scan) {
+/** Decides without the box office, and gives what is shown. What lets somebody in is on the disk then. `notMade` is called
+ *  if the scan was written after that had been given up; it is undone then. */
+async function alone(scan, notMade) {
   const signed = signedOf(scan.code);
   if (!signed) {
     return {
@@ -364,7 +454,9 @@ async function alone(scan) {
       detail: "Scan it again when the network is back, or send the guest to the box office.",
     };
   }
-  const ticket = { ticket_type: signed.type };
+  // What door-list.js knows, if the list is there.
+  const list = await listed(signed).catch(() => null);
+  const ticket = { name: list?.name, ticket_type: list?.type || signed.type };
   if (!ours) return shownOf({ result: "unknown_ticket" });
   if (signed.event !== data.event_id) return shownOf({ result: "other_event" });
   const comesIn = scan.direction === "in";
@@ -373,38 +465,48 @@ async function alone(scan) {
   }
   const gate = data.gates.find((known) => known.id === scan.gate);
   if (comesIn && gate?.types.length && !gate.types.includes(signed.type)) return shownOf({ result: "wrong_gate", ticket });
+  if (list?.no && comesIn) return shownOf({ result: list.no, ticket });
   const at = now();
-  const mayPass = (was) => {
+  const newer = (own, other) => other && (!own || !own.no && own.at < other.at) ? other : own;
+  const fits = (was) => {
     const sameDay = was && day.format(was.at) === day.format(at);
     return !was || !was.no && (comesIn
       ? data.admission === "come_back" && was.way === "out" || data.admission === "once_a_day" && !sameDay
       : was.way === "in");
   };
   let was = null;
+  const row = { nonce: scan.nonce, event: data.event, at, type: signed.type, scan: { ...scan, code: signed.code } };
   // Looked at and written at once: the page may be open twice.
   await disk("readwrite", (scans, tickets) => {
     const asked = tickets.get([data.event, signed.ticket]);
     asked.onsuccess = () => {
-      was = asked.result;
-      if (!mayPass(was)) return;
-      const is = { event: data.event, ticket: signed.ticket, gate: scan.gate, at, way: scan.direction, nonce: scan.nonce };
-      scans.add({
-        nonce: scan.nonce, event: data.event, at: Date.now(), type: signed.type, before: bare(was),
-        scan: { ...scan, code: signed.code },
+      was = newer(asked.result, list?.was);
+      if (!fits(was)) return;
+      row.before = bare(asked.result);
+      scans.add(row);
+      tickets.put({
+        event: data.event, until: data.ends_ms, ticket: signed.ticket, gate: scan.gate, at, way: scan.direction,
+        nonce: scan.nonce, before: row.before,
       });
-      tickets.put({ ...is, before: bare(was) });
     };
     return asked;
+    // It was told that nothing is recorded, so nobody has passed.
+  }, () => {
+    if (row.before === undefined) return;
+    notMade();
+    count().then(() => takeBack(row, false)).catch(() => {});
   });
   if (was?.no) return shownOf({ result: was.no, ticket });
-  if (!mayPass(was)) {
+  if (!fits(was)) {
     const result = comesIn ? "already_in" : "not_in";
-    return shownOf({ result, ticket, first: { at: was.at, gate: was.gate } });
+    const told = { result, ticket, first: { at: was.at, gate: was.gate } };
+    return moment(shownOf(told), told, scan.code);
   }
-  await count().catch(() => {});
+  unsent.push(row);
+  count().catch(() => {});
   return {
-    colour: "maybe", title: comesIn ? "Valid, offline" : "Goes out", type: signed.type,
-    what: comesIn ? "The ticket is real, and new to this device." : "",
+    colour: "maybe", title: comesIn ? "Valid, offline" : "Goes out", name: list?.name ?? "", type: ticket.ticket_type,
+    what: comesIn ? list && !list.isNew ? `On the list, and not in as of ${clock.format(list.at)}.` : "The ticket is real, and new to this device." : "",
     detail: comesIn ? "Let the guest in. Whether it was refunded, or used at another door, is told when the network is back." : "It is sent when the network is back.",
   };
 }
@@ -421,18 +523,24 @@ const pendingCard = element("section", { className: "card last pending" }, eleme
 let cut = false;
 let signedOut = false;
 
-function state(offline = cut) {
-  cut = offline;
+function state(offline = cut, out = signedOut) {
+  [cut, signedOut] = [offline, out];
   const parts = [];
   if (cut) parts.push("No network: the counts may be old.");
+  if (signedOut) parts.push(cut ? "Signed out." : "Signed out: tickets cannot be checked.");
   if (unsent.length) parts.push(`${unsent.length} not sent.`);
   if (stuck.size) parts.push("The box office does not take some of them: show this to a manager of the event.");
+  if (!keeps) parts.push("This device cannot keep scans: without a network it lets nobody in.");
   const text = parts.join(" ");
-  if (line.textContent !== text || signedOut) {
+  if (line.dataset.text !== text) {
+    line.dataset.text = text;
     line.textContent = text;
-    if (signedOut) line.append(" ", element("a", { href: signIn[0], textContent: `${signIn[1]} to send them` }));
+    if (signedOut && !cut) {
+      const link = element("a", { href: signIn[0], textContent: unsent.length ? `${signIn[1]} to send them` : signIn[1] });
+      line.append(" ", link);
+    }
   }
-  line.classList.toggle("some", unsent.length > 0 || cut);
+  line.classList.toggle("some", text !== "");
 }
 
 /** Looks what was not sent, and shows it. */
@@ -441,10 +549,16 @@ async function count() {
   [unsent, undone] = [rows.filter((row) => !row.undone), rows.filter((row) => row.undone)];
   pending.replaceChildren(...unsent.slice(-5).reverse().map((row) => {
     const undo = element("button", { type: "button", className: "quiet", textContent: "Undo" });
-    undo.addEventListener("click", () => { undo.disabled = true; takeBack(row); });
+    undo.addEventListener("click", () => { 
+      undo.disabled = true;
+      takeBack(row).catch(() => {
+        undo.disabled = false;
+        show({ colour: "wait", title: "Not undone", what: "The storage of this device does not answer.", detail: "Try again, or load the page again first." });
+      });
+    });
     const out = row.scan.direction === "out";
     const told = element("p", {}, element("strong", { textContent: row.type || "Ticket" }), element("br"),
-      element("span", { className: "fine", textContent: `${out ? "Out" : "In"}, ${clock.format(row.at + behind)}` }));
+      element("span", { className: "fine", textContent: `${out ? "Out" : "In"}, ${clock.format(row.at)}` }));
     return element("li", {}, told, undo);
   }));
   if (unsent.length) find(LAST).before(pendingCard); else pendingCard.remove();
@@ -453,7 +567,7 @@ async function count() {
 
 /** A scan that was not sent was a mistake. It may have been sent all the same, and its answer been lost: so the box office
  *  is told that it is undone, whether it knows of it or not. */
-async function takeBack(row) {
+async function takeBack(row, told = true) {
   if (sending) await sending.catch(() => {});
   if (!unsent.some(({ nonce: of }) => of === row.nonce)) { news(); return; }
   const key = [row.event, signedOf(row.scan.code).ticket];
@@ -475,12 +589,12 @@ async function takeBack(row) {
   }
   stuck.delete(row.nonce);
   await count();
-  show({ colour: "wait", title: "Undone", what: "The scan was not sent, and does not count.", detail: "The ticket can be scanned again." });
+  if (told) show({ colour: "wait", title: "Undone", what: "The scan was not sent, and does not count.", detail: "The ticket can be scanned again." });
   sendSoon();
 }
 
 /** A scan as it is reported later. */
-const late = (row) => ({ ...row.scan, late: true, age_ms: Math.max(0, Date.now() - row.at) });
+const late = (row) => ({ ...row.scan, late: true, age_ms: Math.max(0, now() - row.at) });
 
 /** Undoes at the box office what was taken back here. The scan is told first: one of which no answer came may still be
  *  under way, and an undo that overtakes it would be of a scan that is not there yet. */
@@ -490,7 +604,7 @@ async function sendUndone(row) {
     const { result } = await ask(`/door/${row.event}/check-ins/${row.scan.device}/${row.nonce}`, undefined, "DELETE");
     if (result === "unknown_scan") throw new Error(result);
     if (result !== "undone") {
-      const what = `${row.type || "A ticket"}, ${clock.format(row.at + behind)}: it was scanned, and could not be undone any more.`;
+      const what = `${row.type || "A ticket"}, ${clock.format(row.at)}: it was scanned, and could not be undone any more.`;
       show({ colour: "wait", title: "Not undone", what, detail: "A manager of the event can undo it." });
     }
   }
@@ -535,12 +649,11 @@ async function sendAll() {
           await sendSome([row]).catch((why) => keepOrThrow(why, row));
         }
       }
-      [cut, signedOut] = [false, false];
+      state(false, false);
       news();
     }
   } catch (error) {
-    cut = Boolean(error.offline);
-    signedOut = error.status === 401;
+    if (error.offline || error.status === 401) state(Boolean(error.offline), error.status === 401);
     throw error;
   } finally {
     await count().catch(() => {});
@@ -574,15 +687,18 @@ wrongCard.setAttribute("role", "alert");
 function contradiction(told, row) {
   const { title, what } = shownOf({ ...told, result: told.objection ?? told.result });
   const who = [told.ticket?.name, told.ticket?.ticket_type ?? row.type].filter(Boolean).join(", ");
-  wrong.append(element("li", { textContent: `${clock.format(row.at + behind)}, ${who}: ${what || title}` }));
+  wrong.append(element("li", { textContent: `${clock.format(row.at)}, ${who}: ${what || title}` }));
   form.after(wrongCard);
 }
 
 const sendSoon = () => { if (waiting()) send().catch(() => {}); };
 addEventListener("online", sendSoon);
 setInterval(sendSoon, SEND_MS);
+/** Signing in again leads back to this page, and what was not sent is on the disk. */
+let signsIn = false;
+addEventListener("click", (event) => { signsIn = event.target.closest?.("a")?.getAttribute("href") === signIn[0]; });
 addEventListener("beforeunload", (event) => {
-  if (!unsent.length) return;
+  if (!unsent.length || signsIn) return;
   event.preventDefault();
   event.returnValue = "";
 });
@@ -609,7 +725,22 @@ async function prepare() {
 
 // ---- Counts and the last scans: parts of the page as it is now ----
 
-const parts = [".door-in", LAST];
+/** Forgets the tickets of events that are over. Scans that were not sent stay. */
+async function prune() {
+  await disk("readwrite", (_, tickets) => {
+    const asked = tickets.openCursor();
+    asked.onsuccess = () => {
+      const at = asked.result;
+      if (!at) return;
+      const { event, until, at: last } = at.value;
+      const ends = event === data.event ? data.ends_ms : until ?? last;
+      if (ends + KEPT_MS < now()) at.delete();
+      at.continue();
+    };
+  });
+}
+
+const parts = [".door-in", ".door-conflicts", LAST];
 
 function take(page) {
   for (const css of parts) {
@@ -619,22 +750,31 @@ function take(page) {
 }
 
 async function news() {
+  const asked = Date.now();
   try {
-    const answered = await fetch(location.pathname, {
-      headers: { accept: "text/html" }, redirect: "error", signal: AbortSignal.timeout?.(PATIENCE_MS),
+    const answered = await fetch(location.pathname + (chosen ? `?gate=${chosen}` : ""), {
+      headers: { accept: "text/html" }, redirect: "manual", signal: AbortSignal.timeout?.(PATIENCE_MS),
     });
+    // Whoever is signed out is led to where they sign in.
+    if (answered.type === "opaqueredirect" || answered.status === 401) { state(false, true); return; }
     if (!answered.ok) return;
     const html = await answered.text();
     const page = new DOMParser().parseFromString(html, "text/html");
     take(page);
-    setClock(answered);
+    setClock(answered, asked);
     // Keys and gates may have changed.
     Object.assign(data, JSON.parse(page.body.dataset.door), { gate: data.gate, device: data.device });
-    state(false);
+    state(false, false);
     await keep(answered, html);
+    // The clock is right now.
+    await (pruned ??= prune().catch(() => {}));
   } catch { state(true); }
 }
-setInterval(() => { if (!document.hidden) news(); }, NEWS_MS);
+let pruned = null;
+
+let used = performance.now();
+for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { used = performance.now(); });
+setInterval(() => { if (!document.hidden && performance.now() - used < USED_MS) news(); }, NEWS_MS);
 
 addEventListener("submit", async (event) => {
   if (event.defaultPrevented || !event.target.closest(LAST)) return;
@@ -709,7 +849,17 @@ async function makeReader() {
   };
 }
 
-let seen = { code: "", at: 0 };
+/** The code that was read last, when it was, and in how many pictures since then it was not. */
+let seen = { code: "", at: 0, missed: 0, passed: false };
+const leftPicture = () => seen.missed >= LEFT_PICTURES && performance.now() - seen.at >= LEFT_MS;
+
+/** Whether the camera must ask for a code: not while the same ticket is held up. A ticket that was let in, went away and
+ *  comes back may be a copy in the hand of the next guest. */
+function isNew(code) {
+  if (code !== seen.code) return true;
+  return seen.passed ? leftPicture() : performance.now() - seen.at >= SAME_MS;
+}
+
 async function look(of) {
   while (stream === of) {
     const begun = performance.now();
@@ -721,12 +871,17 @@ async function look(of) {
     if (document.hidden || busy || !video.videoWidth) { await pause(100); continue; }
     const code = (await reader().catch(() => null))?.trim();
     if (code) {
-      const again = code === seen.code && performance.now() - seen.at < SAME_MS;
-      seen = { code, at: performance.now() };
-      if (!again) {
-        await checkOne(code);
-        seen.at = performance.now();
+      used = performance.now();
+      const asks = isNew(code);
+      seen = { code, at: used, missed: 0, passed: !asks && seen.passed };
+      if (asks) {
+        await checkOne(code, true);
+        seen = { code, at: performance.now(), missed: 0, passed: mayPass(shownAt.colour) };
       }
+    } else {
+      seen.missed++;
+      const green = answer.isConnected && shownAt.byCamera && mayPass(shownAt.colour);
+      if (green && leftPicture() && performance.now() - shownAt.ms >= GREEN_LEAST_MS) hide();
     }
     await pause(1_000 / PICTURES - (performance.now() - begun));
   }

@@ -179,8 +179,7 @@ impl Door {
     /// The answer to a scan whose code is no ticket's: what was recorded of it when it was one.
     async fn known(&self, id: ScanId, direction: Direction) -> Result<Answered, SaleError> {
         let unknown = || Err(DoorRefusal::Objection(Objection::UnknownTicket));
-        let keys = DoorKeys { scans: vec![id], ..DoorKeys::default() };
-        let found = self.sales.reads.ask(move |reader| door::load(reader.tables(), &keys)).await?;
+        let found = self.recorded(id).await?;
         if found.unreadable.scans.contains(&id) {
             return Ok(Answered { ticket: None, scan: Err(DoorRefusal::Unreadable) });
         }
@@ -200,6 +199,23 @@ impl Door {
             None => Ok(Box::new(scan)),
         };
         Ok(Answered { ticket, scan })
+    }
+
+    /// What is recorded of a scan, also if it was undone since.
+    async fn recorded(&self, id: ScanId) -> Result<DoorState, SaleError> {
+        let keys = DoorKeys { scans: vec![id], ..DoorKeys::default() };
+        Ok(self.sales.reads.ask(move |reader| door::load(reader.tables(), &keys)).await?)
+    }
+
+    /// Whether a scan of this device is recorded already, so that [`Door::scan`] gives its answer of before.
+    pub async fn knows(
+        &self,
+        permit: &Permit<may::CheckIn>,
+        device: DeviceId,
+        nonce: Nonce,
+    ) -> Result<bool, SaleError> {
+        let id = ScanId { event: permit.event(), device, nonce };
+        Ok(self.recorded(id).await?.scan(id).is_some())
     }
 
     /// Undoes a scan of this device. A manager undoes those of all devices, and at any time.

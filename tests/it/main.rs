@@ -16,6 +16,7 @@ mod connections;
 mod crash;
 mod door;
 mod door_page;
+mod door_queue;
 mod doors;
 mod erase;
 mod event_page;

@@ -274,6 +274,20 @@ impl Browser {
         self.ask("POST", "goog/cdp/execute", &set);
     }
 
+    /// From now on scripts of the page take so many times as long. Threads of the page (`Worker`) are not slowed.
+    pub fn slow_down(&self, times: u32) {
+        let params = json!({"rate": times});
+        let set = json!({"cmd": "Emulation.setCPUThrottlingRate", "params": params});
+        self.ask("POST", "goog/cdp/execute", &set);
+    }
+
+    /// From now on this script runs in every page before its own.
+    pub fn before_pages(&self, script: &str) {
+        let params = json!({"source": script});
+        let add = json!({"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": params});
+        self.ask("POST", "goog/cdp/execute", &add);
+    }
+
     /// Types on the keyboard, wherever the focus is.
     pub fn keys(&self, text: &str) {
         let strokes: Vec<Value> = text

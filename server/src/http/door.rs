@@ -139,6 +139,8 @@ struct Data<'a> {
     /// How often a ticket admits.
     admission: &'static str,
     device: String,
+    /// When the event ends.
+    ends_ms: TimeMs,
     event: &'a str,
     /// As signed codes name it.
     event_id: String,
@@ -184,6 +186,7 @@ impl<'a> Data<'a> {
         Data {
             admission: at.spec.admission.word(),
             device: uuid_text(at.device.id),
+            ends_ms: at.event.spec.ends(),
             event: &at.event.spec.slug,
             event_id: at.event.id.0.to_string(),
             gate: at.gate.as_deref(),
@@ -575,7 +578,12 @@ pub async fn scan(
         direction: if goes_out { Direction::Out } else { Direction::In },
         late: false,
     };
-    let answered = match app.door.scan(&at.permit, &at.event, report).await {
+    let known = app.door.knows(&at.permit, report.device, report.nonce).await;
+    let answered = match known {
+        Ok(known) => app.door.scan(&at.permit, &at.event, report).await.map(|told| (known, told)),
+        Err(why) => Err(why),
+    };
+    let (known, answered) = match answered {
         Ok(answered) => answered,
         Err(why) => return Ok(not_known(&app, &caller, &at, (code, nonce, goes_out), why).await?),
     };
@@ -587,7 +595,12 @@ pub async fn scan(
         let all = app.catalogue.events();
         all.iter().find(|event| event.spec.slug == slug).map(|event| event.spec.name.clone())
     });
-    let result = words::of(&at, &said, elsewhere.as_deref(), app.clock.now_ms());
+    let now = app.clock.now_ms();
+    let mut result = words::of(&at, &said, elsewhere.as_deref(), now);
+    // The form was sent before: its page was loaded again, say. What was green then is not an answer to the next guest.
+    if let (true, Ok(scan)) = (known, &answered.scan) {
+        result = words::answered_before(result, &at.when(scan.recorded_ms, now));
+    }
     let direction = if goes_out { "out" } else { "in" };
     let scan =
         serde_json::json!({"gate": at.gate, "direction": direction, "nonce": uuid_text(nonce)});

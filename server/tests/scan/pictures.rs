@@ -384,6 +384,36 @@ enum Code {
 
 fn seen(kind: &'static str, code: Code, look: Look, dice: &mut Dice, noise: &Noise) -> Picture {
     let text = text(dice);
+    seen_text(text, kind, code, look, dice, noise)
+}
+
+/// A picture of this side of a text's code, as somebody in a queue holds it before a camera: nearly upright, not quite
+/// sharp, and as large as most of the picture.
+#[allow(dead_code, reason = "only the test of the queue holds codes up")]
+pub fn held_up(text: &str, side: usize, dice: &mut Dice, noise: &Noise) -> Picture {
+    let modules = Modules::of(text).size + 8;
+    let look = Look {
+        module: side as f32 * dice.between(0.6, 0.8) / modules as f32,
+        turn: dice.between(-0.25, 0.25),
+        tilt: dice.between(0.0, 20.0),
+        blur: dice.between(0.25, 0.4),
+        noise: dice.between(4.0, 9.0),
+        tones: (dice.between(25.0, 50.0), dice.between(150.0, 210.0)),
+        slope: dice.between(0.0, 0.3),
+        side,
+        ..Look::plain(dice)
+    };
+    seen_text(text.to_owned(), "held up", Code::Right, look, dice, noise)
+}
+
+fn seen_text(
+    text: String,
+    kind: &'static str,
+    code: Code,
+    look: Look,
+    dice: &mut Dice,
+    noise: &Noise,
+) -> Picture {
     let mut modules = Modules::of(&text);
     if look.damage > 0.0 {
         modules.cover(dice, look.damage);

@@ -175,6 +175,19 @@ pub(super) fn of(at: &At, told: &CheckIn<'_>, elsewhere: Option<&str>, now: Time
     }
 }
 
+/// What is shown of the answer to a form that was sent before, which was given then.
+pub(super) fn answered_before(shown: Shown, when: &str) -> Shown {
+    Shown {
+        colour: Colour::Amber,
+        what: format!("The answer was given {when}: {}.", shown.title),
+        title: "Answered before".into(),
+        detail: "It is for the guest of then, who may pass if they have not passed yet. For another guest, scan their \
+                 ticket."
+            .into(),
+        ..shown
+    }
+}
+
 /// What is shown once somebody wanted to undo a scan.
 pub(super) fn undone(done: &Result<Box<Scan>, DoorRefusal>) -> Shown {
     let (title, what, detail) = match done {
