@@ -19,8 +19,8 @@ use crate::tickets::Tickets;
 use crate::when;
 use crate::writer::{CommandError, DoorError};
 use boxoffice::door::{
-    Admission, DeviceId, Direction, DoorCommand, DoorKeys, DoorRefusal, DoorReply, DoorSpec, Nonce,
-    Objection, Scan, ScanId, ScanReport, TicketRef, UndoneBy,
+    Admission, DeviceId, Direction, DoorCommand, DoorKeys, DoorRefusal, DoorReply, DoorSpec,
+    DoorState, Nonce, Objection, Scan, ScanId, ScanReport, TicketRef, UndoneBy,
 };
 use boxoffice::{Event, EventId, Order, TimeMs};
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use crate::sales::SaleError;
 use crate::store::records::door::{ScanRow, recorded_since};
 use crate::store::records::door_reads::{of_orders, undone_since};
 use crate::store::{Fault, Listing, Reader};
-use boxoffice::{Event, EventId, Order, OrderId, TicketState, TimeMs};
+use boxoffice::{Event, EventId, Order, OrderId, OrderState, TicketState, TimeMs};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,10 @@ const PAGE: usize = 200;
 const LOOK: usize = 10_000;
 /// What is encrypted has a length that is a multiple of so many bytes, so that it tells little about a name.
 const BLOCK: usize = 32;
+
+/// Orders have tickets in these states only.
+const HAVE_TICKETS: [OrderState; 3] =
+    [OrderState::Paid, OrderState::Refunding, OrderState::Refunded];
 
 /// Where a page begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,7 +180,7 @@ fn read(
                 changed_since: Some(place.since_ms).filter(|since| *since > 0),
                 ..Listing::newest(PAGE, LOOK)
             };
-            let page = reader.listed(&listing, &|order| !order.tickets.is_empty())?;
+            let page = reader.listed(&listing, &|order| HAVE_TICKETS.contains(&order.state))?;
             let next = match page.next {
                 Some(next) => Some(Step::Orders(Some(next))),
                 // The whole list has all scans already.

@@ -106,9 +106,7 @@ pub async fn asset(
             ("door.css", "text/css; charset=utf-8", include_bytes!("../../assets/door.css"))
         }
         "door.js" => ("door.js", JAVASCRIPT, include_bytes!("../../assets/door.js")),
-        "door-list.js" => {
-            ("door-list.js", JAVASCRIPT, include_bytes!("../../assets/door-list.js"))
-        }
+        "door-list.js" => ("door-list.js", JAVASCRIPT, include_bytes!("../../assets/door-list.js")),
         "scan.js" => ("scan.js", JAVASCRIPT, include_bytes!("../../assets/scan.js")),
         "office.js" => ("office.js", JAVASCRIPT, include_bytes!("../../assets/office.js")),
         "event-form.js" => {
