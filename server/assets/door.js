@@ -770,7 +770,13 @@ let pruned = null;
 
 let used = performance.now();
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { used = performance.now(); });
-setInterval(() => { if (!document.hidden && performance.now() - used < USED_MS) news(); }, NEWS_MS);
+/** Asks if the page is used, and tells whether it is. */
+async function newsIfUsed() {
+  const isUsed = !document.hidden && performance.now() - used < USED_MS;
+  if (isUsed) await news();
+  return isUsed;
+}
+setInterval(newsIfUsed, NEWS_MS);
 
 addEventListener("submit", async (event) => {
   if (event.defaultPrevented || !event.target.closest(LAST)) return;
