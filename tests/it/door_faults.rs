@@ -184,6 +184,28 @@ fn whoever_is_signed_out_is_told_and_loses_no_scan() {
     assert_eq!(browser.run_async(asks), json!(true));
 }
 
+/// A page that has answered a form shows green until its camera is there for the next guest.
+#[test]
+fn the_camera_ends_the_green_of_a_form() {
+    let Some(door) = Door::new("door-faults-form", false) else { return };
+    let browser = &door.browser;
+    browser.before_pages(
+        "navigator.mediaDevices.getUserMedia = async () => {
+           const canvas = document.createElement('canvas');
+           const context = canvas.getContext('2d');
+           setInterval(() => context.fillRect(0, 0, 9, 9), 50);
+           return canvas.captureStream(10);
+         };",
+    );
+    browser.goto(&door.url);
+    browser.fill("#code", &give(&door.server, "Bea", 1)[0][1]);
+    browser.run("HTMLFormElement.prototype.submit.call(document.querySelector('.scan'))");
+    browser.shows("Come in</h1>");
+    browser.click(".camera button");
+    browser.shows("<h1 class=\"unseen\">Check people in</h1>");
+    assert_eq!(browser.run("return document.body.className"), json!("door"));
+}
+
 /// The clock of the device is more than a day fast.
 #[test]
 fn times_are_those_of_the_box_office() {
