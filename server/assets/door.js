@@ -103,6 +103,12 @@ const past = element("p", { className: "door-past" });
 let shownAt = { colour: "", ms: 0, byCamera: false, past: "" };
 let greenEnds = 0;
 
+/** Takes away the answer to a form that was sent without this file. */
+function endResult() {
+  find("#result")?.replaceWith(element("h1", { textContent: "Check people in", className: stream ? "unseen" : "" }));
+  document.body.classList.remove("go", "wait", "stop");
+}
+
 /** Shows it on the whole screen, until the next one or a touch. Green goes by itself if the camera has asked: it must not
  *  be taken for the answer to the next guest. */
 function show({ colour, title, name, type, what, detail, link }, byCamera = false) {
@@ -110,8 +116,7 @@ function show({ colour, title, name, type, what, detail, link }, byCamera = fals
   const text = [title, name, type].filter(Boolean).join(", ");
   shownAt = { colour, ms: performance.now(), byCamera, past: `Last answer, at ${seconds.format(now())}: ${text}` };
   if (byCamera && mayPass(colour)) greenEnds = setTimeout(hide, GREEN_MOST_MS);
-  find("#result")?.replaceWith(element("h1", { textContent: "Check people in", className: stream ? "unseen" : "" }));
-  document.body.classList.remove("go", "wait", "stop");
+  endResult();
   answer.className = `answer ${colour}`;
   const parts = [element("h2", { textContent: title })];
   const part = (className, text) => text && parts.push(element("p", { className, textContent: text }));
@@ -774,7 +779,13 @@ let pruned = null;
 
 let used = performance.now();
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { used = performance.now(); });
-setInterval(() => { if (!document.hidden && performance.now() - used < USED_MS) news(); }, NEWS_MS);
+/** Asks if the page is used, and tells whether it is. */
+async function newsIfUsed() {
+  const isUsed = !document.hidden && performance.now() - used < USED_MS;
+  if (isUsed) await news();
+  return isUsed;
+}
+setInterval(newsIfUsed, NEWS_MS);
 
 addEventListener("submit", async (event) => {
   if (event.defaultPrevented || !event.target.closest(LAST)) return;
@@ -849,14 +860,14 @@ async function makeReader() {
   };
 }
 
-/** The code that was read last, when it was, and in how many pictures since then it was not. */
-let seen = { code: "", at: 0, missed: 0, passed: false };
+/** The code that was read last, in which direction, when it was, and in how many pictures since then it was not. */
+let seen = { code: "", way: "", at: 0, missed: 0, passed: false };
 const leftPicture = () => seen.missed >= LEFT_PICTURES && performance.now() - seen.at >= LEFT_MS;
 
 /** Whether the camera must ask for a code: not while the same ticket is held up. A ticket that was let in, went away and
  *  comes back may be a copy in the hand of the next guest. */
 function isNew(code) {
-  if (code !== seen.code) return true;
+  if (code !== seen.code || direction() !== seen.way) return true;
   return seen.passed ? leftPicture() : performance.now() - seen.at >= SAME_MS;
 }
 
@@ -873,10 +884,11 @@ async function look(of) {
     if (code) {
       used = performance.now();
       const asks = isNew(code);
-      seen = { code, at: used, missed: 0, passed: !asks && seen.passed };
+      Object.assign(seen, { code, at: used, missed: 0 });
       if (asks) {
+        seen.way = direction();
         await checkOne(code, true);
-        seen = { code, at: performance.now(), missed: 0, passed: mayPass(shownAt.colour) };
+        Object.assign(seen, { at: performance.now(), passed: mayPass(shownAt.colour) });
       }
     } else {
       seen.missed++;
@@ -905,11 +917,13 @@ async function begin() {
     video.srcObject = got;
     const [track] = got.getVideoTracks();
     camera.replaceChildren(view, ...track.getCapabilities?.().torch ? [torch] : []);
-    find("h1").classList.add("unseen");
+    if (!find("#result")) find("h1").classList.add("unseen");
     await video.play();
     track.addEventListener("ended", () => { if (stream === got) end(); });
     stayOn();
     look(got);
+    // The camera is for the next guest.
+    if (document.body.classList.contains("go")) setTimeout(endResult, GREEN_MOST_MS);
   } catch (error) {
     end();
     say(refused[error.name] ?? "The camera does not work now. Try again, or type the code.");

@@ -328,9 +328,10 @@ function sight(video, shown) {
   for (let bit = 0; bit < BITS; bit++) number = number << 1 | (data[4 * bit] > 128);
   if (watch.ended) return;
   watch.sights.push([number, shown.presentationTime]);
+  if (number < watch.last) return;
+  watch.ended = performance.now();
   // The film would begin again.
-  if (number >= watch.last) { watch.ended = performance.now(); }
-  if (number >= watch.last + 10) video.srcObject.getTracks()[0].stop();
+  setTimeout(() => video.srcObject.getTracks()[0].stop(), 500);
 }
 new MutationObserver((changes) => {
   for (const node of changes.flatMap((change) => [...change.addedNodes])) {

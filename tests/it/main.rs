@@ -15,6 +15,7 @@ mod codes;
 mod connections;
 mod crash;
 mod door;
+mod door_faults;
 mod door_gates;
 mod door_page;
 mod door_queue;

@@ -288,6 +288,11 @@ impl Browser {
         self.ask("POST", "goog/cdp/execute", &add);
     }
 
+    /// Forgets a cookie of this page.
+    pub fn forget_cookie(&self, name: &str) {
+        self.ask("DELETE", &format!("cookie/{name}"), &Value::Null);
+    }
+
     /// Types on the keyboard, wherever the focus is.
     pub fn keys(&self, text: &str) {
         let strokes: Vec<Value> = text
