@@ -32,7 +32,9 @@ use crate::{EventId, Keys, OrderId, OrderState, State, TimeMs};
 use alloc::{boxed::Box, string::String, vec::Vec};
 pub use presence::Presence;
 pub use scan::MOST_SCANS;
-pub use settings::{Admission, DoorSpec, GateSpec, MOST_GATES, check_gate_id};
+pub use settings::{
+    Admission, DoorSpec, GateSpec, MOST_FREE_GATES, MOST_GATES, OTHER_GATE, check_gate_id,
+};
 pub use state::{DoorState, GateCounts, Unreadable};
 pub use undo::UNDO_MS;
 
@@ -118,7 +120,7 @@ pub struct Scan {
     pub direction: Direction,
     /// The revision of the code that was scanned.
     pub revision: u16,
-    /// The id of the gate.
+    /// The id of the gate: that of the report, or [`OTHER_GATE`].
     pub gate: String,
     /// When, by the clock of the device.
     pub at_ms: TimeMs,
@@ -256,7 +258,7 @@ pub enum DoorCommand {
 /// What must be loaded of the door before some commands can be decided.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DoorKeys {
-    /// The settings of these events' doors.
+    /// The settings of these events' doors, and the gates at which something was counted.
     pub doors: Vec<EventId>,
     /// All scans of these tickets at these events.
     pub tickets: Vec<(EventId, TicketRef)>,

@@ -9,12 +9,15 @@ mod door_walk;
 mod door_world;
 mod world;
 
+use boxoffice::door::{MOST_FREE_GATES, OTHER_GATE};
 use boxoffice::*;
 use door_walk::{walk, walks};
+use door_world::DoorWorld;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use world::World;
 
 #[test]
 fn the_naive_door_says_the_same() {
@@ -68,22 +71,8 @@ fn refused(why: &str) -> String {
     format!("refused {why}")
 }
 
-/// Two processes that load the same and decide at one moment: what both want to write has the same key, of a scan and
-/// of a visit, so a store takes one of them.
-#[test]
-fn the_first_wins_by_the_key_of_what_is_written() {
-    let report = |device: u128, late: bool| ScanReport {
-        event: EventId(1),
-        ticket: TicketRef { order: OrderId(1), number: 1 },
-        revision: 0,
-        gate: "north".into(),
-        device: DeviceId(device),
-        nonce: Nonce(1),
-        at_ms: 5,
-        day: 0,
-        late,
-    };
-    let mut sale = State::default();
+/// An event with one order of so many tickets, given away.
+fn sale_of(quantity: i64) -> World {
     let types = TicketTypeSpec {
         id: "adult".into(),
         name: "Adult".into(),
@@ -109,16 +98,35 @@ fn the_first_wins_by_the_key_of_what_is_written() {
             event: EventId(1),
             buyer,
             untagged: None,
-            lines: vec![LineWish { ticket_type: "adult".into(), quantity: 1 }],
+            lines: vec![LineWish { ticket_type: "adult".into(), quantity }],
             tender: Tender::Free,
             reference: String::new(),
             shown_minor: None,
         },
     ];
+    let mut sale = World::default();
     for command in &commands {
-        let decision = decide(&sale, command, 0).unwrap();
-        decision.changes.iter().for_each(|change| sale.apply(change));
+        sale.step(command, 0).unwrap();
     }
+    sale
+}
+
+/// Two processes that load the same and decide at one moment: what both want to write has the same key, of a scan and
+/// of a visit, so a store takes one of them.
+#[test]
+fn the_first_wins_by_the_key_of_what_is_written() {
+    let report = |device: u128, late: bool| ScanReport {
+        event: EventId(1),
+        ticket: TicketRef { order: OrderId(1), number: 1 },
+        revision: 0,
+        gate: "north".into(),
+        device: DeviceId(device),
+        nonce: Nonce(1),
+        at_ms: 5,
+        day: 0,
+        late,
+    };
+    let sale = sale_of(1).state;
     for (one, other) in [(false, false), (false, true), (true, false), (true, true)] {
         let door = DoorState::default();
         let scan = |device: u128, late: bool| {
@@ -131,4 +139,54 @@ fn the_first_wins_by_the_key_of_what_is_written() {
         let key = |scan: &Scan| (scan.id.event, scan.ticket, scan.turn, scan.visit);
         assert_eq!(key(&scan(1, one)), key(&scan(2, other)), "one of them is written");
     }
+}
+
+/// A device names its gate as it likes where the event has none; what it sends makes no more rows than there may be.
+#[test]
+fn gates_that_no_settings_name_are_bounded_and_nobody_who_has_passed_is_lost() {
+    let (sale, mut door) = (sale_of(4), DoorWorld::default());
+    let mut scans = 0;
+    let mut scan = |door: &mut DoorWorld, number: u16, gate: &str, late: bool| {
+        scans += 1;
+        let report = ScanReport {
+            event: EventId(1),
+            ticket: TicketRef { order: OrderId(1), number },
+            revision: 0,
+            gate: gate.into(),
+            device: DeviceId(1),
+            nonce: Nonce(scans),
+            at_ms: 5,
+            day: 0,
+            late,
+        };
+        let command = DoorCommand::CheckIn(report);
+        match door.step(&sale, &command, 9).map(|decision| decision.reply) {
+            Ok(DoorReply::Scanned(scan)) => Ok(scan.gate),
+            Ok(other) => panic!("{other:?}"),
+            Err(DoorRefusal::Invalid(what)) => Err(what),
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    for n in 0..MOST_FREE_GATES {
+        let gate = format!("g{n}");
+        assert_eq!(scan(&mut door, 1, &gate, true), Ok(gate));
+    }
+    for gate in ["g200", "g201"] {
+        assert_eq!(scan(&mut door, 1, gate, true).as_deref(), Ok(OTHER_GATE));
+        let refused = scan(&mut door, 2, gate, false).unwrap_err();
+        assert!(refused.contains("200 gates") && refused.contains(gate), "{refused}");
+    }
+    assert_eq!(door.state.gates[&EventId(1)].len(), MOST_FREE_GATES + 1);
+    assert_eq!(scan(&mut door, 2, "g7", false).as_deref(), Ok("g7"), "one that is known");
+
+    // The organiser names gates: they are no part of the bound.
+    let named = |id: &str| GateSpec { id: id.into(), name: id.into(), ticket_types: vec![] };
+    let gates = ["north", "g0", "g1", "g2"].map(named).to_vec();
+    let spec = DoorSpec { gates, ..DoorSpec::default() };
+    door.step(&sale, &DoorCommand::PutDoor { event: EventId(1), spec }, 9).unwrap();
+    assert_eq!(scan(&mut door, 3, "north", false).as_deref(), Ok("north"));
+    // "other" takes a place, and three have become free.
+    assert_eq!(scan(&mut door, 1, "east", true).as_deref(), Ok("east"));
+    assert_eq!(scan(&mut door, 1, "west", true).as_deref(), Ok("west"));
+    assert_eq!(scan(&mut door, 1, "south", true).as_deref(), Ok(OTHER_GATE));
 }

@@ -25,9 +25,6 @@ use tokio::time::{Duration, Instant};
 const KEYS_FRESH: Duration = Duration::from_secs(2);
 /// How long what another process may just have committed is waited for.
 const FRESH: Duration = Duration::from_secs(2);
-/// So many orders are read at once that may have the high half of an id that a code names. There is nearly
-/// always one.
-const OF_ONE_HIGH_HALF: usize = 2;
 /// Serials have so many bits in a short code.
 const SERIAL_BITS: u32 = 24;
 
@@ -304,10 +301,11 @@ impl Tickets {
 pub(crate) fn order_of(reader: &mut dyn Reader, said: &Said) -> Result<Option<Order>, Fault> {
     let high = u64::from_be_bytes(*said.order.first_chunk().expect("eight of twelve"));
     // A store may compare the high halves of ids only, so the search begins before the first order that has
-    // this one. Processes whose nodes have no numbers of their own can make several.
+    // this one. Processes whose nodes have no numbers of their own can make several; nearly always there is one, and
+    // it is read alone: a store may look through many orders of other events for a second one.
     let mut after = (u128::from(high) << 64).checked_sub(1).map(OrderId);
     loop {
-        let page = reader.orders(said.event, after, OF_ONE_HIGH_HALF)?;
+        let page = reader.orders(said.event, after, 1)?;
         let named = |order: &Order| Said::order_part(order.id) == said.order;
         if let Some(order) = page.orders.into_iter().find(named) {
             return Ok(Some(order));

@@ -11,6 +11,7 @@ mod axe;
 mod bad_input;
 mod browser;
 mod clients;
+mod coded_sale;
 mod codes;
 mod connections;
 mod crash;

@@ -7,6 +7,8 @@
 pub const ON_POSTGRES: bool = false;
 
 mod clients;
+#[path = "../it/coded_sale.rs"]
+mod coded_sale;
 mod codes;
 mod crowd;
 mod door;

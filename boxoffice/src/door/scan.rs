@@ -1,6 +1,6 @@
 //! Entries and exits: recorded, or refused with the reason.
 
-use super::settings::check_gate_id;
+use super::settings::{MOST_FREE_GATES, OTHER_GATE, check_gate_id};
 use super::state::{DoorState, GateCounts};
 use super::{
     Direction, DoorChange, DoorDecision, DoorRefusal, DoorReply, DoorSpec, Objection, Presence,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::mutant::{Mutant, on};
 use crate::{Event, OrderState, State, TicketState, TimeMs};
-use alloc::{boxed::Box, format, vec, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec, vec::Vec};
 
 /// A ticket has so many scans at an event at most, so that what is loaded for the next one is bounded.
 pub const MOST_SCANS: usize = 500;
@@ -58,6 +58,7 @@ pub(crate) fn scan(
     if let Some(objection) = objection.clone().filter(|_| !report.late) {
         return Err(DoorRefusal::Objection(objection));
     }
+    let gate = gate_of(door, spec, report)?;
 
     // The point of no return.
     let scan = Scan {
@@ -66,7 +67,7 @@ pub(crate) fn scan(
         turn: earlier.len() as u32 + 1,
         direction,
         revision: report.revision,
-        gate: report.gate.clone(),
+        gate,
         at_ms: report.at_ms,
         recorded_ms: now,
         day: report.day,
@@ -84,6 +85,26 @@ pub(crate) fn scan(
     };
     let changes = vec![DoorChange::ScanAdded(Box::new(scan.clone())), counted];
     Ok(DoorDecision { changes, reply: DoorReply::Scanned(Box::new(scan)) })
+}
+
+/// The gate at which a scan is counted. Once there are as many as there may be that the settings do not name, nobody
+/// comes in at another one, and whoever has passed it is counted at [`OTHER_GATE`].
+fn gate_of(door: &DoorState, spec: &DoorSpec, report: &ScanReport) -> Result<String, DoorRefusal> {
+    let named = |gate: &str| spec.gates.iter().any(|known| known.id == gate);
+    let free = door.gates.get(&report.event).into_iter().flatten();
+    let is_full = || free.filter(|gate| !named(gate)).count() >= MOST_FREE_GATES;
+    if named(&report.gate) || door.has_counted(report.event, &report.gate) || !is_full() {
+        return Ok(report.gate.clone());
+    }
+    if report.late {
+        return Ok(OTHER_GATE.into());
+    }
+    let what = format!(
+        "people were counted at {MOST_FREE_GATES} gates of this event, and {} is none of them; use one of those, or \
+         name the gates in the settings of the event's door",
+        report.gate
+    );
+    Err(DoorRefusal::Invalid(what))
 }
 
 /// A scan that is recorded already: the same answer. Only if it was undone since, the answer is another one, for who

@@ -9,6 +9,12 @@ use alloc::{boxed::Box, format, string::String, vec, vec::Vec};
 /// The most gates that an event has at a time.
 pub const MOST_GATES: usize = 100;
 
+/// So many gates an event has at which something was counted and that its settings do not name. What is recorded and
+/// told of an event is bounded so, whatever devices send.
+pub const MOST_FREE_GATES: usize = 200;
+/// The gate of late scans beyond [`MOST_FREE_GATES`]: who has passed is counted, and only where is lost.
+pub const OTHER_GATE: &str = "other";
+
 /// How often a ticket lets somebody in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Admission {
@@ -43,8 +49,8 @@ pub struct DoorSpec {
     pub admission: Admission,
     /// Before this nobody comes in; at any time if absent.
     pub opens_ms: Option<TimeMs>,
-    /// The gates, up to [`MOST_GATES`]. If there are none, a device names its gate as it likes, and each accepts every
-    /// ticket type.
+    /// The gates, up to [`MOST_GATES`]. If there are none, a device names its gate as it likes, one of
+    /// [`MOST_FREE_GATES`], and each accepts every ticket type.
     pub gates: Vec<GateSpec>,
 }
 

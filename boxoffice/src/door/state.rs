@@ -22,6 +22,8 @@ pub struct DoorState {
     /// Counts of gates, by event, gate and day. No decision needs them, so none are loaded: in a slice they start at
     /// nothing, and are what the batch adds to the rows. Over all changes they are the counts themselves.
     pub counts: BTreeMap<(EventId, String, i32), GateCounts>,
+    /// The gates of events at which something was counted, also if all of it was undone.
+    pub gates: BTreeMap<EventId, BTreeSet<String>>,
     /// What is recorded and cannot be read.
     pub unreadable: Unreadable,
 }
@@ -102,6 +104,11 @@ impl DoorState {
         self.doors.get(&event).unwrap_or(&DEFAULT)
     }
 
+    /// Whether something was counted at this gate.
+    pub fn has_counted(&self, event: EventId, gate: &str) -> bool {
+        self.gates.get(&event).is_some_and(|gates| gates.contains(gate))
+    }
+
     /// All scans of a ticket at an event, by their turns.
     pub fn scans_of(&self, event: EventId, ticket: TicketRef) -> &[Scan] {
         self.tickets.get(&(event, ticket)).map_or(&[], Vec::as_slice)
@@ -146,6 +153,9 @@ impl DoorState {
             DoorChange::Counted { event, gate, day, more } => {
                 let counts = self.counts.entry((*event, gate.clone(), *day)).or_default();
                 *counts = counts.plus(*more);
+                if !self.has_counted(*event, gate) {
+                    self.gates.entry(*event).or_default().insert(gate.clone());
+                }
             }
         }
     }

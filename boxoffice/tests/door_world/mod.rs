@@ -62,6 +62,7 @@ impl DoorWorld {
         let (all, mut slice) = (&self.state, DoorState::default());
         for event in keys.doors {
             slice.doors.extend(all.doors.get(&event).map(|spec| (event, spec.clone())));
+            slice.gates.extend(all.gates.get(&event).map(|gates| (event, gates.clone())));
         }
         let of_scan = |id: ScanId| all.scans.get(&id).map(|(ticket, _)| (id.event, *ticket));
         let of_scans = keys.scans.into_iter().filter_map(of_scan);

@@ -35,8 +35,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Command, Currency, Event, LineWish, Order, OrderId, OrderState, Refusal, Reply,
-    Terms, TimeMs,
+    AttemptState, Command, Currency, Event, EventId, LineWish, Order, OrderId, OrderState, Refusal,
+    Reply, Terms, TimeMs,
 };
 use bytes::Bytes;
 use http_body_util::StreamBody;
@@ -49,12 +49,11 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-/// The least time between two counts that a listener gets.
-const LIVE_EVERY: Duration = Duration::from_millis(250);
-/// After so long without news a listener gets a sign of life.
-const LIVE_IDLE: Duration = Duration::from_secs(15);
+/// How often a listener gets counts; after the longer time they are a sign of life.
+const LIVE: Pace = Pace { least: Duration::from_millis(250), most: Duration::from_secs(15) };
 
 /// The fewest characters of the idempotency key of an order: the answer to it holds the order's secret.
 const LEAST_KEY: usize = 16;
@@ -138,7 +137,7 @@ pub async fn live(
         .try_acquire_owned()
         .map_err(|_| CommandError::Busy)?;
     let mut news = app.catalogue.listen();
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
+    let (sender, receiver) = mpsc::channel::<Bytes>(4);
     let id = event.id;
     crate::tasks::spawn(async move {
         let _listening = (listening, share);
@@ -153,28 +152,50 @@ pub async fn live(
             if sender.send(Bytes::clone(&frame)).await.is_err() {
                 return;
             }
-            sleep(LIVE_EVERY).await;
-            let idle = Instant::now() + LIVE_IDLE;
-            loop {
-                tokio::select! {
-                    biased;
-                    () = app.stop.raised() => return,
-                    () = sender.closed() => return,
-                    heard = timeout_at(idle, news.recv()) => match heard {
-                        Ok(Ok(changed)) if changed == id => break,
-                        Ok(Ok(_)) => {}
-                        Ok(Err(RecvError::Lagged(_))) | Err(_) => break,
-                        Ok(Err(RecvError::Closed)) => return,
-                    },
-                }
+            if !is_due(&app, &mut news, &sender, id, LIVE).await {
+                return;
             }
         }
     });
     Ok(live_answer(receiver))
 }
 
+/// How often whoever listens to an event is told of it.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct Pace {
+    /// The least time between two states.
+    pub least: Duration,
+    /// After the least time and this one more a state is told also if there is no news.
+    pub most: Duration,
+}
+
+/// Waits until whoever listens to this event is to be told of it again. `false`: the server stops, or nobody listens any
+/// more.
+pub(in crate::http) async fn is_due(
+    app: &App,
+    news: &mut broadcast::Receiver<EventId>,
+    listener: &mpsc::Sender<Bytes>,
+    event: EventId,
+    pace: Pace,
+) -> bool {
+    sleep(pace.least).await;
+    let idle = Instant::now() + pace.most;
+    loop {
+        tokio::select! {
+            biased;
+            () = app.stop.raised() => return false,
+            () = listener.closed() => return false,
+            heard = timeout_at(idle, news.recv()) => match heard {
+                Ok(Ok(changed)) if changed != event => {}
+                Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => return true,
+                Ok(Err(RecvError::Closed)) => return false,
+            },
+        }
+    }
+}
+
 /// What a task sends, as server-sent events.
-pub(in crate::http) fn live_answer(receiver: tokio::sync::mpsc::Receiver<Bytes>) -> Response {
+pub(in crate::http) fn live_answer(receiver: mpsc::Receiver<Bytes>) -> Response {
     let mut response = Response::new(Answer::new(StreamBody::new(Frames(receiver))));
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -192,7 +213,7 @@ pub(in crate::http) fn share_of_listeners(
 }
 
 /// A channel as a body.
-struct Frames(tokio::sync::mpsc::Receiver<Bytes>);
+struct Frames(mpsc::Receiver<Bytes>);
 
 impl futures_core::Stream for Frames {
     type Item = Result<Frame<Bytes>, Infallible>;

@@ -2,6 +2,8 @@
 
 use super::{Browser, KEY, Office, Reply};
 use axum::http::Request;
+use nts_server::audit::audit;
+use nts_server::clock::Clock;
 use nts_server::store::records::RecordChange;
 use serde_json::{Value, json};
 
@@ -53,17 +55,26 @@ async fn results(office: &Office, scans: &[Value]) -> Vec<String> {
     results.map(|told| told["result"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Changes rows as none of our commands does.
+async fn run(office: &Office, sql: &'static str) {
+    let change = RecordChange::Run(sql, vec![]);
+    office.app.accounts.writer.write(vec![change]).await.unwrap();
+}
+
+/// What the audit says; nothing if all of it agrees.
+async fn audited(office: &Office) -> String {
+    let clock = Clock::Manual(office.time.clone());
+    let report = audit(&office.app.sales.reads, &clock, None).await.unwrap();
+    if report.balanced() { String::new() } else { report.to_string() }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_scan_keeps_back_no_other_of_its_request() {
     for office in Office::each("damaged-scan").await {
         let codes = tickets(&office, 3).await;
         let first = [late(&codes[0], 1, 1), late(&codes[0], 2, 1)];
         assert_eq!(results(&office, &first).await, ["admitted", "recorded"]);
-        let objection = async |word: &'static str| {
-            let change = RecordChange::Run(word, vec![]);
-            office.app.accounts.writer.write(vec![change]).await.unwrap();
-        };
-        objection("UPDATE scans SET objection = 'odd' WHERE objection IS NOT NULL").await;
+        run(&office, "UPDATE scans SET objection = 'odd' WHERE objection IS NOT NULL").await;
 
         let scans = [late(&codes[0], 3, 1), late(&codes[1], 3, 2), late(&codes[2], 3, 3)];
         let (bad, good) = ("unreadable", "admitted");
@@ -81,10 +92,76 @@ async fn a_damaged_scan_keeps_back_no_other_of_its_request() {
         assert!(undone.body.contains("nts audit"), "{}", undone.body);
 
         // Once it is mended, what was kept back is recorded.
-        objection("UPDATE scans SET objection = 'already_in' WHERE objection IS NOT NULL").await;
+        run(&office, "UPDATE scans SET objection = 'already_in' WHERE objection IS NOT NULL").await;
         assert_eq!(results(&office, &scans).await, ["recorded", good, good]);
         let seen = api(&office, "GET", "/check-ins", &Value::Null).await;
         let seen: Value = serde_json::from_str(&seen.body).unwrap();
         assert_eq!(seen["inside"], 5, "{seen}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_notices_what_was_changed_in_the_scans() {
+    for office in Office::each("damaged-audit").await {
+        let codes = tickets(&office, 2).await;
+        let door = json!({"admission": "come_back"});
+        assert_eq!(api(&office, "PUT", "/door", &door).await.status, 200);
+        let mut out = late(&codes[0], 1, 2);
+        out["direction"] = "out".into();
+        let scans = [
+            late(&codes[0], 1, 1),
+            out,
+            late(&codes[0], 1, 3),
+            late(&codes[1], 1, 4),
+            late(&codes[1], 1, 5),
+        ];
+        let told = results(&office, &scans).await;
+        assert_eq!(told, ["admitted", "left", "admitted", "admitted", "recorded"]);
+        assert_eq!(audited(&office).await, "");
+        for (odd, mended, said) in [
+            (
+                "UPDATE scans SET visit = 3 WHERE visit = 2",
+                "UPDATE scans SET visit = 2 WHERE visit = 3",
+                "scan 3 of ticket 1 of order",
+            ),
+            (
+                "UPDATE scans SET visit = NULL WHERE visit = 2",
+                "UPDATE scans SET visit = 2 WHERE turn = 3",
+                "scan 3 of ticket 1 of order",
+            ),
+            (
+                "UPDATE scans SET turn = 5 WHERE turn = 3",
+                "UPDATE scans SET turn = 3 WHERE turn = 5",
+                "scan 5 of ticket 1 of order",
+            ),
+            (
+                "UPDATE scans SET visit = 2 WHERE objection IS NOT NULL",
+                "UPDATE scans SET visit = NULL WHERE objection IS NOT NULL",
+                "scan 2 of ticket 2 of order",
+            ),
+            (
+                "UPDATE gate_counts SET entered = entered + 1",
+                "UPDATE gate_counts SET entered = entered - 1",
+                "gate north counts",
+            ),
+            (
+                "UPDATE gate_counts SET gate = 'south'",
+                "UPDATE gate_counts SET gate = 'north'",
+                "gate north has scans and no counts",
+            ),
+        ] {
+            run(&office, odd).await;
+            let report = audited(&office).await;
+            assert!(report.contains(said), "{odd}: {report:?}");
+            run(&office, mended).await;
+            assert_eq!(audited(&office).await, "", "after {odd}");
+        }
+        // A scan that is gone.
+        run(&office, "DELETE FROM scans WHERE turn = 2").await;
+        let report = audited(&office).await;
+        assert!(
+            report.contains("gate north counts") && report.contains("scan 3 of ticket 1"),
+            "{report}"
+        );
     }
 }

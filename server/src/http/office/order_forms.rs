@@ -381,6 +381,146 @@ struct Field {
     email: bool,
 }
 
+/// What one of these forms does.
+struct Doing {
+    title: &'static str,
+    /// What will happen.
+    lines: Vec<String>,
+    /// The last part of its address, below that of the order.
+    to: String,
+    button: &'static str,
+    /// What is typed, with what it is now.
+    field: Option<Field>,
+}
+
+impl Doing {
+    fn cancel(order: &Order) -> Doing {
+        let places: u32 = order.lines.iter().map(|line| line.quantity).sum();
+        let go = if places == 1 { "goes" } else { "go" };
+        let paying = match order.state {
+            OrderState::Paying => {
+                "The buyer is paying. The payment is stopped at the payment provider first; if it was faster, the order \
+                 stays paid."
+            }
+            _ => "No money has moved, and none will.",
+        };
+        Doing {
+            title: "Cancel the reservation",
+            lines: vec![
+                format!("{} {go} back on sale.", counted(places, "place")),
+                paying.into(),
+                "The buyer is not told by mail.".into(),
+            ],
+            to: "cancel".into(),
+            button: "Cancel the reservation",
+            field: None,
+        }
+    }
+
+    fn send_again(order: &Order) -> Doing {
+        Doing {
+            title: "Send the tickets again",
+            lines: vec![
+                format!("A mail with the tickets goes to {}.", order.buyer.email),
+                "The codes of the tickets stay the same. No money moves.".into(),
+            ],
+            to: "resend".into(),
+            button: "Send the tickets again",
+            field: None,
+        }
+    }
+
+    fn correct_address(order: &Order) -> Doing {
+        Doing {
+            title: "Correct the address",
+            lines: vec![
+                "The tickets go to the new address at once.".into(),
+                "The address of before gets a mail that says so, and keeps no access to what is mailed later.".into(),
+                "No money moves.".into(),
+            ],
+            to: "address".into(),
+            button: "Save the address",
+            field: Some(Field {
+                name: "email",
+                label: "E-mail address",
+                hint: "",
+                value: order.buyer.email.clone(),
+                email: true,
+            }),
+        }
+    }
+
+    /// Of a ticket that is not valid, nothing is corrected.
+    fn correct_guest(order: &Order, number: u16) -> Result<Doing, Problem> {
+        let ticket = order.ticket(number).filter(|ticket| ticket.state == TicketState::Valid);
+        let ticket = ticket.ok_or_else(|| {
+            Problem::invalid("The order has no valid ticket of this number. Nothing was changed.")
+        })?;
+        Ok(Doing {
+            title: "Correct the name on a ticket",
+            lines: vec![
+                "A ticket that had a name gets another code: the one of before lets nobody in any more.".into(),
+                "Nobody is told by mail. Send the tickets again if the guest needs the new code. No money moves.".into(),
+            ],
+            to: format!("tickets/{number}"),
+            button: "Save the name",
+            field: Some(Field {
+                name: "name",
+                label: "Name of the guest",
+                hint: "The person who comes with this ticket.",
+                value: ticket.guest.clone().unwrap_or_default(),
+                email: false,
+            }),
+        })
+    }
+
+    fn correct_name(order: &Order) -> Doing {
+        Doing {
+            title: "Correct the name of the buyer",
+            lines: vec![
+                "The codes of the tickets and the names of guests stay as they are.".into(),
+                "Nobody is told by mail. No money moves.".into(),
+            ],
+            to: "name".into(),
+            button: "Save the name",
+            field: Some(Field {
+                name: "name",
+                label: "Name of the buyer",
+                hint: "",
+                value: order.buyer.name.clone(),
+                email: false,
+            }),
+        }
+    }
+
+    /// The form as it is opened.
+    fn form(self, app: &App, caller: &Caller, order: &Order, event: &Event) -> ConfirmPage {
+        ConfirmPage {
+            office: frame(app, caller, event),
+            path: path(order.id),
+            name: order.buyer.name.clone(),
+            key: new_key(app),
+            title: self.title,
+            lines: self.lines,
+            action: format!("{}/{}", path(order.id), self.to),
+            button: self.button,
+            error: None,
+            field: self.field,
+        }
+    }
+}
+
+impl ConfirmPage {
+    /// The form as it was sent, with why nothing was done.
+    fn again(mut self, sent: &Form, why: String) -> Response {
+        sent.get("key").clone_into(&mut self.key);
+        if let Some(field) = &mut self.field {
+            sent.get(field.name).clone_into(&mut field.value);
+        }
+        refused(&ConfirmPage { error: Some(why), ..self })
+    }
+}
+
 /// `GET /office/orders/{id}/cancel`
 pub async fn cancel_form(
     State(app): State<Arc<Site>>,
@@ -389,42 +529,7 @@ pub async fn cancel_form(
 ) -> Page {
     let (order, event) = opened(&app, &caller, &id).await?;
     caller.permit::<may::ChangeOrders>(order.event)?;
-    Ok(page(&cancel_page(&app, &caller, &order, &event, new_key(&app), None)))
-}
-
-fn cancel_page(
-    app: &App,
-    caller: &Caller,
-    order: &Order,
-    event: &Event,
-    key: String,
-    error: Option<String>,
-) -> ConfirmPage {
-    let places: u32 = order.lines.iter().map(|line| line.quantity).sum();
-    let go = if places == 1 { "goes" } else { "go" };
-    let paying = match order.state {
-        OrderState::Paying => {
-            "The buyer is paying. The payment is stopped at the payment provider first; if it was faster, the order \
-             stays paid."
-        }
-        _ => "No money has moved, and none will.",
-    };
-    ConfirmPage {
-        office: frame(app, caller, event),
-        path: path(order.id),
-        name: order.buyer.name.clone(),
-        key,
-        title: "Cancel the reservation",
-        lines: vec![
-            format!("{} {go} back on sale.", counted(places, "place")),
-            paying.into(),
-            "The buyer is not told by mail.".into(),
-        ],
-        action: format!("{}/cancel", path(order.id)),
-        button: "Cancel the reservation",
-        error,
-        field: None,
-    }
+    Ok(page(&Doing::cancel(&order).form(&app, &caller, &order, &event)))
 }
 
 /// `POST /office/orders/{id}/cancel`
@@ -441,8 +546,8 @@ pub async fn cancel(
     match app.organiser.cancel_order(&permit, order.id, Some(request)).await {
         Ok(_) => Ok(to(&order, "done=canceled")),
         Err(no) => {
-            let (key, why) = (form.get("key").to_owned(), in_words(no)?);
-            Ok(refused(&cancel_page(&app, &caller, &order, &event, key, Some(why))))
+            let shown = Doing::cancel(&order).form(&app, &caller, &order, &event);
+            Ok(shown.again(&form, in_words(no)?))
         }
     }
 }
@@ -455,21 +560,7 @@ pub async fn resend_form(
 ) -> Page {
     let (order, event) = opened(&app, &caller, &id).await?;
     caller.permit::<may::ChangeOrders>(order.event)?;
-    Ok(page(&ConfirmPage {
-        office: frame(&app, &caller, &event),
-        path: path(order.id),
-        name: order.buyer.name.clone(),
-        key: new_key(&app),
-        title: "Send the tickets again",
-        lines: vec![
-            format!("A mail with the tickets goes to {}.", order.buyer.email),
-            "The codes of the tickets stay the same. No money moves.".into(),
-        ],
-        action: format!("{}/resend", path(order.id)),
-        button: "Send the tickets again",
-        error: None,
-        field: None,
-    }))
+    Ok(page(&Doing::send_again(&order).form(&app, &caller, &order, &event)))
 }
 
 /// `POST /office/orders/{id}/resend`
@@ -488,39 +579,6 @@ pub async fn resend(
     }
 }
 
-fn address_page(
-    app: &App,
-    caller: &Caller,
-    order: &Order,
-    event: &Event,
-    form: Option<&Form>,
-    error: Option<String>,
-) -> ConfirmPage {
-    let typed = form.map(|form| form.get("email").to_owned());
-    ConfirmPage {
-        office: frame(app, caller, event),
-        path: path(order.id),
-        name: order.buyer.name.clone(),
-        key: form.map_or_else(|| new_key(app), |form| form.get("key").to_owned()),
-        title: "Correct the address",
-        lines: vec![
-            "The tickets go to the new address at once.".into(),
-            "The address of before gets a mail that says so, and keeps no access to what is mailed later.".into(),
-            "No money moves.".into(),
-        ],
-        action: format!("{}/address", path(order.id)),
-        button: "Save the address",
-        error,
-        field: Some(Field {
-            name: "email",
-            label: "E-mail address",
-            hint: "",
-            value: typed.unwrap_or_else(|| order.buyer.email.clone()),
-            email: true,
-        }),
-    }
-}
-
 /// `GET /office/orders/{id}/address`
 pub async fn address_form(
     State(app): State<Arc<Site>>,
@@ -529,7 +587,7 @@ pub async fn address_form(
 ) -> Page {
     let (order, event) = opened(&app, &caller, &id).await?;
     caller.permit::<may::ChangeOrders>(order.event)?;
-    Ok(page(&address_page(&app, &caller, &order, &event, None, None)))
+    Ok(page(&Doing::correct_address(&order).form(&app, &caller, &order, &event)))
 }
 
 /// `POST /office/orders/{id}/address`
@@ -544,7 +602,8 @@ pub async fn address(
     let form = Form::read(&sent.headers, &sent.body)?;
     let email = form.get("email");
     let request = key(&caller, "address", &order, &form, email)?;
-    let again = |why| refused(&address_page(&app, &caller, &order, &event, Some(&form), Some(why)));
+    let shown = || Doing::correct_address(&order).form(&app, &caller, &order, &event);
+    let again = |why| shown().again(&form, why);
     if email.is_empty() {
         return Ok(again("Please type an e-mail address.".into()));
     }
@@ -560,42 +619,6 @@ pub async fn address(
     }
 }
 
-fn guest_page(
-    app: &App,
-    caller: &Caller,
-    (order, event): (&Order, &Event),
-    number: u16,
-    form: Option<&Form>,
-    error: Option<String>,
-) -> Result<ConfirmPage, Problem> {
-    let ticket = order.ticket(number).filter(|ticket| ticket.state == TicketState::Valid);
-    let ticket = ticket.ok_or_else(|| {
-        Problem::invalid("The order has no valid ticket of this number. Nothing was changed.")
-    })?;
-    let typed = form.map(|form| form.get("name").to_owned());
-    Ok(ConfirmPage {
-        office: frame(app, caller, event),
-        path: path(order.id),
-        name: order.buyer.name.clone(),
-        key: form.map_or_else(|| new_key(app), |form| form.get("key").to_owned()),
-        title: "Correct the name on a ticket",
-        lines: vec![
-            "A ticket that had a name gets another code: the one of before lets nobody in any more.".into(),
-            "Nobody is told by mail. Send the tickets again if the guest needs the new code. No money moves.".into(),
-        ],
-        action: format!("{}/tickets/{number}", path(order.id)),
-        button: "Save the name",
-        error,
-        field: Some(Field {
-            name: "name",
-            label: "Name of the guest",
-            hint: "The person who comes with this ticket.",
-            value: typed.or_else(|| ticket.guest.clone()).unwrap_or_default(),
-            email: false,
-        }),
-    })
-}
-
 /// `GET /office/orders/{id}/tickets/{number}`
 pub async fn guest_form(
     State(app): State<Arc<Site>>,
@@ -604,8 +627,8 @@ pub async fn guest_form(
 ) -> Page {
     let (order, event) = opened(&app, &caller, &id).await?;
     caller.permit::<may::ChangeOrders>(order.event)?;
-    let number = ticket_number(&number)?;
-    Ok(page(&guest_page(&app, &caller, (&order, &event), number, None, None)?))
+    let doing = Doing::correct_guest(&order, ticket_number(&number)?)?;
+    Ok(page(&doing.form(&app, &caller, &order, &event)))
 }
 
 /// `POST /office/orders/{id}/tickets/{number}`
@@ -621,44 +644,16 @@ pub async fn guest(
     let form = Form::read(&sent.headers, &sent.body)?;
     let name = form.get("name");
     let request = key(&caller, "guest", &order, &form, &format!("{number} {name}"))?;
-    let shown = |why| guest_page(&app, &caller, (&order, &event), number, Some(&form), Some(why));
+    let again = |why| -> Result<Response, Problem> {
+        let doing = Doing::correct_guest(&order, number)?;
+        Ok(doing.form(&app, &caller, &order, &event).again(&form, why))
+    };
     if let Err(why) = check_name(name) {
-        return Ok(refused(&shown(format!("{}.", capital(&why)))?));
+        return Ok(again(format!("{}.", capital(&why)))?);
     }
     match app.organiser.correct_guest(&permit, order.id, number, name, Some(request)).await {
         Ok(_) => Ok(to(&order, "done=guest")),
-        Err(no) => Ok(refused(&shown(in_words(no)?)?)),
-    }
-}
-
-fn name_page(
-    app: &App,
-    caller: &Caller,
-    (order, event): (&Order, &Event),
-    form: Option<&Form>,
-    error: Option<String>,
-) -> ConfirmPage {
-    let typed = form.map(|form| form.get("name").to_owned());
-    ConfirmPage {
-        office: frame(app, caller, event),
-        path: path(order.id),
-        name: order.buyer.name.clone(),
-        key: form.map_or_else(|| new_key(app), |form| form.get("key").to_owned()),
-        title: "Correct the name of the buyer",
-        lines: vec![
-            "The codes of the tickets and the names of guests stay as they are.".into(),
-            "Nobody is told by mail. No money moves.".into(),
-        ],
-        action: format!("{}/name", path(order.id)),
-        button: "Save the name",
-        error,
-        field: Some(Field {
-            name: "name",
-            label: "Name of the buyer",
-            hint: "",
-            value: typed.unwrap_or_else(|| order.buyer.name.clone()),
-            email: false,
-        }),
+        Err(no) => Ok(again(in_words(no)?)?),
     }
 }
 
@@ -670,7 +665,7 @@ pub async fn name_form(
 ) -> Page {
     let (order, event) = opened(&app, &caller, &id).await?;
     caller.permit::<may::ChangeOrders>(order.event)?;
-    Ok(page(&name_page(&app, &caller, (&order, &event), None, None)))
+    Ok(page(&Doing::correct_name(&order).form(&app, &caller, &order, &event)))
 }
 
 /// `POST /office/orders/{id}/name`
@@ -681,12 +676,12 @@ pub async fn name(State(app): State<Arc<Site>>, Path(id): Path<String>, sent: Se
     let form = Form::read(&sent.headers, &sent.body)?;
     let name = form.get("name");
     let request = key(&caller, "name", &order, &form, name)?;
-    let shown = |why| refused(&name_page(&app, &caller, (&order, &event), Some(&form), Some(why)));
+    let shown = || Doing::correct_name(&order).form(&app, &caller, &order, &event);
     if let Err(why) = check_name(name) {
-        return Ok(shown(format!("{}.", capital(&why))));
+        return Ok(shown().again(&form, format!("{}.", capital(&why))));
     }
     match app.organiser.correct_name(&permit, order.id, name, Some(request)).await {
         Ok(_) => Ok(to(&order, "done=name")),
-        Err(no) => Ok(shown(in_words(no)?)),
+        Err(no) => Ok(shown().again(&form, in_words(no)?)),
     }
 }

@@ -4,7 +4,7 @@ use super::chart::{Chart, by_day, by_hour};
 use super::{OfficeFrame, OpenPage, Staff};
 use crate::access::{Caller, Permit, Right, may};
 use crate::app::App;
-use crate::http::api::{live_answer, share_of_listeners};
+use crate::http::api::{Pace, is_due, live_answer, share_of_listeners};
 use crate::http::auth::open_page;
 use crate::http::page::{Moment, Page, page};
 use crate::http::problem::Problem;
@@ -21,13 +21,11 @@ use axum::response::Response;
 use boxoffice::{Currency, Event, Money, Refusal, TimeMs};
 use bytes::Bytes;
 use std::sync::Arc;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Duration, Instant, sleep, timeout_at};
+use tokio::time::{Duration, Instant};
 
-/// The least time between two states of the sale that a page gets.
-const LIVE_EVERY: Duration = Duration::from_secs(1);
-/// What changes without a count of the event (a refund, a decline, a mail) is looked for so often.
-const LIVE_IDLE: Duration = Duration::from_secs(5);
+/// How often a page gets the state of the sale. What changes without a count of the event (a refund, a decline, a mail) is
+/// told after the longer time.
+const LIVE: Pace = Pace { least: Duration::from_secs(1), most: Duration::from_secs(5) };
 /// So long one stream lasts. The browser asks again, and so does whoever has no right any more.
 const LIVE_LASTS: Duration = Duration::from_secs(600);
 /// So many reasons of declines are told.
@@ -397,20 +395,8 @@ pub async fn live(
             if sender.send(frame(&html)).await.is_err() {
                 return;
             }
-            sleep(LIVE_EVERY).await;
-            let idle = Instant::now() + LIVE_IDLE;
-            loop {
-                tokio::select! {
-                    biased;
-                    () = app.stop.raised() => return,
-                    () = sender.closed() => return,
-                    heard = timeout_at(idle, news.recv()) => match heard {
-                        Ok(Ok(changed)) if changed == id => break,
-                        Ok(Ok(_)) => {}
-                        Ok(Err(RecvError::Lagged(_))) | Err(_) => break,
-                        Ok(Err(RecvError::Closed)) => return,
-                    },
-                }
+            if !is_due(&app, &mut news, &sender, id, LIVE).await {
+                return;
             }
         }
     });

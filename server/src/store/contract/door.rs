@@ -123,6 +123,7 @@ pub(super) fn scans_come_back<D: Database>(desk: &mut Desk<D>) {
     desk.store().release();
     assert_eq!(loaded.doors.get(&event), Some(&doors));
     assert_eq!(loaded.doors.len(), 1);
+    assert_eq!(loaded.gates, [(event, [NORTH.to_owned()].into())].into());
     let told: Vec<&Scan> =
         [&replies[1], &replies[7], &replies[9], &replies[10], &replies[11]].map(scan_of).into();
     let there: Vec<&Scan> = loaded.scans_of(event, first).iter().collect();

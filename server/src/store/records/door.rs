@@ -280,6 +280,8 @@ static OF_TICKET: LazyLock<String> = LazyLock::new(|| {
 static OF_NAME: LazyLock<String> =
     LazyLock::new(|| ScanRow::table().select("WHERE device = $1 AND nonce = $2"));
 static DOOR: LazyLock<String> = LazyLock::new(|| DoorRow::table().select("WHERE event = $1"));
+/// The gates of an event at which something was counted: a few, as the rules bound them.
+const GATES: &str = "SELECT DISTINCT gate FROM gate_counts WHERE event = $1";
 static COUNTS: LazyLock<String> =
     LazyLock::new(|| GateCountRow::table().select("WHERE event = $1 ORDER BY gate, day"));
 static RECORDED_SINCE: LazyLock<String> = LazyLock::new(|| {
@@ -327,10 +329,11 @@ pub fn load(from: &mut dyn Tables, keys: &DoorKeys) -> Result<DoorState, Fault> 
     let by_name = |id: &ScanId| (OF_NAME.as_str(), vec![id.device.0.value(), id.nonce.0.value()]);
     let mut asked: Vec<(&'static str, Vec<Value>)> = Vec::new();
     asked.extend(doors.iter().map(|event| (DOOR.as_str(), vec![event.value()])));
+    asked.extend(doors.iter().map(|event| (GATES, vec![event.value()])));
     asked.extend(scans.iter().map(by_name));
     asked.extend(tickets.iter().map(by_ticket));
     let mut found = from.query_all(&asked)?.into_iter();
-    for (event, rows) in doors.into_iter().zip(found.by_ref()) {
+    for (event, rows) in doors.iter().copied().zip(found.by_ref()) {
         match door_of(rows) {
             Ok(spec) => state.doors.extend(spec.map(|spec| (event, spec))),
             Err(why) => {
@@ -338,6 +341,14 @@ pub fn load(from: &mut dyn Tables, keys: &DoorKeys) -> Result<DoorState, Fault> 
                 state.unreadable.doors.insert(event);
             }
         }
+    }
+    for (event, rows) in doors.into_iter().zip(found.by_ref()) {
+        let gate = |row: Row| match row.into_iter().next() {
+            Some(Value::Text(gate)) => Ok(gate),
+            _ => Err(unreadable("gate_counts.gate")),
+        };
+        let gates = rows.into_iter().map(gate).collect::<Result<BTreeSet<String>, Fault>>()?;
+        state.gates.extend((!gates.is_empty()).then_some((event, gates)));
     }
     let mut named_tickets: BTreeMap<ScanId, (EventId, TicketRef)> = BTreeMap::new();
     for (id, rows) in scans.into_iter().zip(found.by_ref()) {
