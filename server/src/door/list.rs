@@ -10,8 +10,8 @@ use super::Door;
 use crate::access::{Permit, may};
 use crate::codes::Codes;
 use crate::sales::SaleError;
-use crate::store::records::door::{ScanRow, recorded_since};
-use crate::store::records::door_reads::{of_orders, undone_since};
+use crate::store::records::door::ScanRow;
+use crate::store::records::door_reads::{Recorded, of_orders, recorded_after, undone_since};
 use crate::store::{Fault, Listing, Reader};
 use boxoffice::{Event, EventId, Order, OrderId, OrderState, TicketState, TimeMs};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -25,6 +25,8 @@ use std::sync::Arc;
 pub const OVERLAP_MS: i64 = 60_000;
 /// So many orders, or so many scans, are told on one page.
 const PAGE: usize = 200;
+/// So many scans that were undone are told at once: nobody undoes more between two readings.
+const MOST_UNDONE: i64 = 5_000;
 /// So many orders are looked at for a page.
 const LOOK: usize = 10_000;
 /// What is encrypted has a length that is a multiple of so many bytes, so that it tells little about a name.
@@ -48,8 +50,8 @@ pub struct Place {
 enum Step {
     /// Among the orders, behind this one.
     Orders(Option<OrderId>),
-    /// Among the scans that were recorded at this time or later.
-    Scans(TimeMs),
+    /// Among the scans, behind this one.
+    Scans(Recorded),
 }
 
 impl Place {
@@ -66,7 +68,9 @@ impl fmt::Display for Place {
             Step::Orders(after) => {
                 write!(f, "{since_ms}.{as_of_ms}.o.{:x}", after.unwrap_or(OrderId(0)).0)
             }
-            Step::Scans(from_ms) => write!(f, "{since_ms}.{as_of_ms}.s.{from_ms}"),
+            Step::Scans((ms, order, number, turn)) => {
+                write!(f, "{since_ms}.{as_of_ms}.s.{ms}-{:x}-{number}-{turn}", order.0)
+            }
         }
     }
 }
@@ -83,7 +87,13 @@ impl FromStr for Place {
                 let after = u128::from_str_radix(at, 16).map_err(|_| ())?;
                 Step::Orders(Some(OrderId(after)).filter(|after| after.0 != 0))
             }
-            "s" => Step::Scans(time(at)?),
+            "s" => {
+                let parts: Vec<&str> = at.split('-').collect();
+                let [ms, order, number, turn] = parts[..] else { return Err(()) };
+                let order = OrderId(u128::from_str_radix(order, 16).map_err(|_| ())?);
+                let small = |text: &str| text.parse::<u32>().map_err(|_| ());
+                Step::Scans((time(ms)?, order, small(number)?, small(turn)?))
+            }
             _ => return Err(()),
         };
         Ok(Place { since_ms: time(since)?, as_of_ms: time(as_of)?, at })
@@ -181,39 +191,48 @@ fn read(
                 ..Listing::newest(PAGE, LOOK)
             };
             let page = reader.listed(&listing, &|order| HAVE_TICKETS.contains(&order.state))?;
-            let next = match page.next {
-                Some(next) => Some(Step::Orders(Some(next))),
+            let mut known = with_scans(reader, page.orders)?;
+            match page.next {
+                Some(next) => Ok((known, Some(Step::Orders(Some(next))))),
                 // The whole list has all scans already.
-                None if place.since_ms == 0 => None,
-                None => Some(Step::Scans(place.since_ms)),
-            };
-            Ok((with_scans(reader, page.orders)?, next))
+                None if place.since_ms == 0 => Ok((known, None)),
+                None => {
+                    let (more, next) = scanned(reader, event, place, None)?;
+                    let told: BTreeSet<OrderId> = known.iter().map(|(order, _)| order.id).collect();
+                    known.extend(more.into_iter().filter(|(order, _)| !told.contains(&order.id)));
+                    Ok((known, next))
+                }
+            }
         }
-        Step::Scans(from_ms) => {
-            let mut rows = recorded_since(reader.tables(), event, from_ms, PAGE)?;
-            let next = match rows.last() {
-                Some(last) if rows.len() == PAGE => {
-                    // The next page begins with the scans of this millisecond, so that none is left out.
-                    let at =
-                        if last.recorded_ms > from_ms { last.recorded_ms } else { from_ms + 1 };
-                    Some(Step::Scans(at))
-                }
-                _ => None,
-            };
-            if from_ms == place.since_ms {
-                rows.extend(undone_since(reader.tables(), event, place.since_ms, PAGE as i64)?);
-            }
-            let ids: BTreeSet<OrderId> = rows.iter().map(|row| row.order_id).collect();
-            let mut known = Known::new();
-            for id in ids {
-                if let Some(order) = reader.order(id)?.filter(|order| order.event == event) {
-                    let scans = of_orders(reader.tables(), event, (id, id))?;
-                    known.push((order, scans));
-                }
-            }
-            Ok((known, next))
+        Step::Scans(after) => scanned(reader, event, place, Some(after)),
+    }
+}
+
+/// The orders of scans that were recorded after this one. `None`: of those that were recorded or undone at the time of the
+/// place or later.
+fn scanned(
+    reader: &mut dyn Reader,
+    event: EventId,
+    place: Place,
+    after: Option<Recorded>,
+) -> Result<(Known, Option<Step>), Fault> {
+    let before_all = (place.since_ms - 1, OrderId(u128::MAX), u32::MAX, u32::MAX);
+    let from = after.unwrap_or(before_all);
+    let mut rows = recorded_after(reader.tables(), event, from, PAGE as i64)?;
+    let next = rows.last().filter(|_| rows.len() == PAGE);
+    let next = next.map(|row| Step::Scans((row.recorded_ms, row.order_id, row.number, row.turn)));
+    if after.is_none() {
+        rows.extend(undone_since(reader.tables(), event, place.since_ms, MOST_UNDONE)?);
+    }
+    let ids: BTreeSet<OrderId> = rows.iter().map(|row| row.order_id).collect();
+    let mut known = Known::new();
+    for id in ids {
+        if let Some(order) = reader.order(id)?.filter(|order| order.event == event) {
+            let scans = of_orders(reader.tables(), event, (id, id))?;
+            known.push((order, scans));
         }
     }
+    Ok((known, next))
 }
 
 /// The tickets of an order.
@@ -280,11 +299,11 @@ mod tests {
         for place in [
             Place::since(0),
             Place { since_ms: 7, as_of_ms: 9, at: Step::Orders(Some(OrderId(u128::MAX))) },
-            Place { since_ms: 7, as_of_ms: 9, at: Step::Scans(8) },
+            Place { since_ms: 7, as_of_ms: 9, at: Step::Scans((8, OrderId(9), 2, 3)) },
         ] {
             assert_eq!(place.to_string().parse(), Ok(place));
         }
-        for odd in ["", "1.2.o", "1.2.x.3", "-1.2.s.3", "1.2.s.-3", "1.2.o.zz", "1.2.s.3.4"] {
+        for odd in ["", "1.2.o", "1.2.x.3", "-1.2.o.3", "1.2.s.-3", "1.2.o.zz", "1.2.s.3.4"] {
             assert_eq!(odd.parse::<Place>(), Err(()), "{odd}");
         }
     }

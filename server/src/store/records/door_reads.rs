@@ -12,6 +12,12 @@ static OF_ORDERS: LazyLock<String> = LazyLock::new(|| {
          ORDER BY order_id, number, turn",
     )
 });
+static RECORDED_AFTER: LazyLock<String> = LazyLock::new(|| {
+    ScanRow::table().select(
+        "WHERE event = $1 AND (recorded_ms, order_id, number, turn) > ($2, $3, $4, $5) \
+         ORDER BY recorded_ms, order_id, number, turn LIMIT $6",
+    )
+});
 static UNDONE_SINCE: LazyLock<String> = LazyLock::new(|| {
     ScanRow::table().select(
         "WHERE event = $1 AND undone_ms >= $2 AND undone_ms IS NOT NULL \
@@ -77,6 +83,21 @@ pub fn of_orders(
     (first, last): (OrderId, OrderId),
 ) -> Result<Vec<ScanRow>, Fault> {
     read(from.query(&OF_ORDERS, &[event.value(), first.value(), last.value()])?)
+}
+
+/// Names a scan among those of its event, in the order in which they were recorded.
+pub type Recorded = (TimeMs, OrderId, u32, u32);
+
+/// Scans of an event that were recorded after this one, the first of them.
+pub fn recorded_after(
+    from: &mut dyn Tables,
+    event: EventId,
+    (recorded_ms, order, number, turn): Recorded,
+    limit: i64,
+) -> Result<Vec<ScanRow>, Fault> {
+    let after = [recorded_ms.value(), order.value(), number.value(), turn.value()];
+    let values = [&[event.value()][..], &after, &[limit.value()]].concat();
+    read(from.query(&RECORDED_AFTER, &values)?)
 }
 
 /// Scans of an event that were undone at this time or later, the first of them.
