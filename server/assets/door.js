@@ -498,6 +498,8 @@ async function alone(scan, notMade) {
     // It was told that nothing is recorded, so nobody has passed.
   }, () => {
     if (row.before === undefined) return;
+    // At once, so that it is not sent meanwhile.
+    stuck.add(row.nonce);
     notMade();
     count().then(() => takeBack(row, false)).catch(() => {});
   });
@@ -554,7 +556,7 @@ async function count() {
   [unsent, undone] = [rows.filter((row) => !row.undone), rows.filter((row) => row.undone)];
   pending.replaceChildren(...unsent.slice(-5).reverse().map((row) => {
     const undo = element("button", { type: "button", className: "quiet", textContent: "Undo" });
-    undo.addEventListener("click", () => { 
+    undo.addEventListener("click", () => {
       undo.disabled = true;
       takeBack(row).catch(() => {
         undo.disabled = false;

@@ -36,7 +36,7 @@ const HELD: usize = 18;
 /// So many pictures lie between two tickets.
 const BETWEEN: usize = 4;
 /// So many lie between a ticket and a copy of it that the next guest shows.
-const BEFORE_COPY: usize = 13;
+const BEFORE_COPY: usize = 25;
 /// So many stand before the first ticket and after the last one.
 const LEAD: usize = 10;
 const TAIL: usize = 20;
