@@ -115,7 +115,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["access", "actor", "codes", "identity", "ids", "sales", "store", "ticket_code", "writer"],
     ),
     // Use cases of the door: a code is a ticket of an order, and a time lies on a day of the event.
-    ("door", &["access", "sales", "store", "tickets", "when", "writer"]),
+    ("door", &["access", "codes", "organiser", "sales", "store", "tickets", "when", "writer"]),
     ("trust", &[]),
     ("when", &["text"]),
     // A database with several processes on it gives each the number by which it makes ids.

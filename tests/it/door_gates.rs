@@ -5,7 +5,7 @@ use crate::browser::accessible;
 use crate::doors::{Device, codes, give, overview};
 use crate::harness::*;
 use crate::staff::{self, Visitor, cookies};
-use crate::webdriver::{Browser, ENTER, PHONE};
+use crate::webdriver::{Browser, DESK, ENTER, PHONE};
 use serde_json::{Value, json};
 
 const DOOR: &str = "/door/rock";
@@ -556,4 +556,48 @@ fn with_the_list_a_phone_knows_names_refunds_and_other_doors_without_a_network()
     browser.run("dispatchEvent(new Event('online'))");
     eventually("both are in the records", || overview(&server)["inside"] == 3);
     browser.complaints();
+}
+
+/// The pages of the office around the door, looked at with arrivals, a contradiction, devices, links and an error.
+#[test]
+fn the_pages_of_the_office_around_the_door_keep_nobody_out() {
+    let (_dir, server) = start("gates-look");
+    put_door(&server, &gates());
+    let tickets = give(&server, "Ann", 9);
+    let (mut north, mut south) = (Device::new(1, "north"), Device::new(2, "south"));
+    for (n, ticket) in tickets.iter().take(7).enumerate() {
+        let at = format!("2026-01-01T{}:{}7:00Z", 18 + n / 4, n % 4);
+        if n % 3 == 0 { &mut south } else { &mut north }.reports(&server, &ticket[0], &at);
+    }
+    south.reports(&server, &tickets[1][0], "2026-01-01T19:20:00Z");
+    let made = link(&server, KEY, &[("gate", "north")]).json();
+    let tells = json!({"device": north.id, "gate": "north", "unsent": 2});
+    let post = Request::new("POST", &format!("{API}/devices")).bearer(KEY).json(&tells);
+    assert_eq!(server.send(post).status, 204);
+    for (dark, size) in [(false, PHONE), (true, PHONE), (false, DESK), (true, DESK)] {
+        let Some(browser) = Browser::start(true, size, dark) else { return };
+        browser.send_header("authorization", &format!("Bearer {KEY}"));
+        let name = |what: &str| {
+            format!("door-office-{what}-{}-{}", size.0, if dark { "dark" } else { "light" })
+        };
+        let at = |path: &str| format!("http://{}{path}", server.address);
+        browser.goto(&at("/office/events/rock/door"));
+        browser.shows("Let in although the records say no");
+        accessible(&browser);
+        browser.whole_picture(&name("all"));
+        browser.fill("#name", " ");
+        browser.run("document.querySelector('form[action$=links]').noValidate = true");
+        browser.click("form[action$=links] button[type=submit]");
+        browser.shows("Please say for whom the link is");
+        accessible(&browser);
+        browser.picture(&name("wrong"));
+        browser.goto(&at(&format!("/office/events/rock/door/links/{}", text(&made, "id"))));
+        browser.shows("Link for Team North");
+        accessible(&browser);
+        browser.picture(&name("link"));
+        browser.goto(&at("/door/rock?gate=north&q=ann"));
+        browser.shows("Came in");
+        accessible(&browser);
+        browser.whole_picture(&name("found"));
+    }
 }
