@@ -4,6 +4,7 @@ use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
 use nts_rush::report::{self, Server};
+use nts_rush::scans::{Door, door_key, give_away};
 use nts_rush::{Plan, Progress, Target, rush};
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
@@ -118,6 +119,24 @@ pub struct RushArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     calls: u32,
 
+    /// With --spawn-server: an empty PostgreSQL database for it, postgres://user:password@host:port/name. Default: an
+    /// SQLite file
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+
+    /// Tickets of another event that devices scan at its door during the sale, one in twenty of them twice. They are
+    /// given away first, which needs the organiser's key
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    scans: u32,
+
+    /// Devices that scan, each with a connection of its own
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    devices: u16,
+
+    /// Seconds between the beginnings of two scans of a device; 0: the next one as soon as the last one is answered
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
+    scan_every: f64,
+
     /// Allow an address that is not this machine: only for a server that you may overload
     #[arg(long, alias = "not-here")]
     allow_remote: bool,
@@ -147,8 +166,10 @@ pub fn run(args: &RushArgs) -> ExitCode {
 }
 
 fn come(args: &RushArgs) -> Result<bool, String> {
-    if (args.keep.is_some() || args.calls > 0) && !args.spawn_server {
-        return Err("--keep and --calls are for a server of its own: say --spawn-server".into());
+    let of_own = args.keep.is_some() || args.calls > 0 || args.database.is_some();
+    if of_own && !args.spawn_server {
+        let why = "--keep, --calls and --database are for a server of its own: say --spawn-server";
+        return Err(why.into());
     }
     checked(&args.event)?;
     let own = args.spawn_server.then(|| Own::start(args)).transpose()?;
@@ -162,12 +183,19 @@ fn come(args: &RushArgs) -> Result<bool, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let places = args.places.or(args.spawn_server.then_some(20_000));
+    let key = own.as_ref().map(|own| own.key.as_str()).or(args.organiser_key.as_deref());
+    let key = key.ok_or("to make an event, give --organiser-key (or NTS_ORGANISER_KEY)");
     if let Some(places) = places {
-        let key = own.as_ref().map(|own| own.key.as_str()).or(args.organiser_key.as_deref());
-        let key = key.ok_or("to make an event, give --organiser-key (or NTS_ORGANISER_KEY)")?;
-        runtime.block_on(make_event(address, args, places, key))?;
+        runtime.block_on(make_event(address, args, (&args.event, places), key?))?;
     }
     let target = runtime.block_on(Target::find(address, &args.event))?;
+    let mut drawn = [0u8; 8];
+    getrandom::fill(&mut drawn).map_err(|error| format!("no randomness: {error}"))?;
+    let run = format!("{:016x}", u64::from_le_bytes(drawn));
+    let door = match args.scans {
+        0 => None,
+        _ => Some(runtime.block_on(open_door(address, args, &run, key?))?),
+    };
     drop(runtime);
     let plan = plan(args, &target);
     if !args.json {
@@ -182,10 +210,7 @@ fn come(args: &RushArgs) -> Result<bool, String> {
     let bar = bar(target.before.left())?;
     let tell = |progress: &Progress| show(&bar, &target, progress);
     let probe = || own.as_ref().and_then(Own::memory);
-    let mut drawn = [0u8; 8];
-    getrandom::fill(&mut drawn).map_err(|error| format!("no randomness: {error}"))?;
-    let run = format!("{:016x}", u64::from_le_bytes(drawn));
-    let outcome = rush(&plan, &target, &run, &probe, &tell);
+    let outcome = rush(&plan, &target, &run, door, &probe, &tell);
     bar.finish_and_clear();
     let outcome = outcome?;
     let server = match own {
@@ -255,15 +280,33 @@ fn checked(event: &str) -> Result<(), String> {
     boxoffice::check_slug(event).map_err(|error| format!("{event:?} is no id: {error}"))
 }
 
+/// The ticket type of the events that are made.
+const TICKET_TYPE: &str = "standing";
+
+/// Makes another event, gives its tickets away, and gets a key for its door.
+async fn open_door(
+    address: SocketAddr,
+    args: &RushArgs,
+    run: &str,
+    key: &str,
+) -> Result<Door, String> {
+    let (slug, tickets) = (format!("door-{run}"), args.scans as usize);
+    make_event(address, args, (&slug, args.scans), key).await?;
+    let codes = give_away(address, &slug, key, (tickets, TICKET_TYPE, run)).await?;
+    let key = door_key(address, &slug, key).await?;
+    let every = Duration::from_secs_f64(args.scan_every);
+    Ok(Door { address, slug, key, codes, devices: args.devices.into(), every, seed: args.seed })
+}
+
 async fn make_event(
     address: SocketAddr,
     args: &RushArgs,
-    places: u32,
+    (slug, places): (&str, u32),
     key: &str,
 ) -> Result<(), String> {
     let limit_per_buyer = (args.limit_per_buyer > 0).then_some(args.limit_per_buyer);
     let price = Money { amount: 3500, currency: "EUR".into() };
-    let (id, name, pool) = ("standing".into(), "Standing".into(), "all".to_owned());
+    let (id, name, pool) = (TICKET_TYPE.into(), "Standing".into(), "all".to_owned());
     let event = EventBody {
         name: "Rush".into(),
         place: "Here".into(),
@@ -278,7 +321,7 @@ async fn make_event(
         ..EventBody::default()
     };
     let event = serde_json::to_string(&event).map_err(|error| error.to_string())?;
-    let path = format!("/api/v1/events/{}", args.event);
+    let path = format!("/api/v1/events/{slug}");
     let client = nts_rush::client::Client::new(address, 1);
     let request = nts_rush::client::Request::put(&path, key, &event);
     let answer = client.once(&request, Duration::from_secs(10)).await;
@@ -323,6 +366,8 @@ struct Own {
     address: SocketAddr,
     key: String,
     dir: PathBuf,
+    /// A database elsewhere; none: a file in the directory.
+    database: Option<String>,
     keep: bool,
 }
 
@@ -334,10 +379,11 @@ impl Own {
         };
         std::fs::create_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         let mut own = Own {
-            child: Own::spawn(&dir, args.calls)?,
+            child: Own::spawn(&dir, args)?,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             key: Own::KEY.into(),
             dir,
+            database: args.database.clone(),
             keep: args.keep.is_some(),
         };
         let out = own.child.stdout.take().ok_or("the server cannot be heard")?;
@@ -357,20 +403,21 @@ impl Own {
     const KEY: &str = "the-organiser-of-a-load-test";
 
     /// nts itself, with nothing of our own environment.
-    fn command(dir: &Path) -> Result<Command, String> {
+    fn command(dir: &Path, database: Option<&str>) -> Result<Command, String> {
         let nts = std::env::current_exe().map_err(|error| format!("where is nts? {error}"))?;
         let mut command = Command::new(nts);
         command.env_clear().current_dir(dir);
-        command.env("NTS_DATABASE", "rush.db").env("NTS_ORGANISER_KEY", Own::KEY);
+        command.env("NTS_DATABASE", database.unwrap_or("rush.db"));
+        command.env("NTS_ORGANISER_KEY", Own::KEY);
         Ok(command)
     }
 
-    fn spawn(dir: &Path, calls: u32) -> Result<Child, String> {
+    fn spawn(dir: &Path, args: &RushArgs) -> Result<Child, String> {
         let log = dir.join("log");
         let log = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-        Own::command(dir)?
+        Own::command(dir, args.database.as_deref())?
             .env("NTS_ADDRESS", "127.0.0.1:0")
-            .env("NTS_SANDBOX_CALLS", calls.to_string())
+            .env("NTS_SANDBOX_CALLS", args.calls.to_string())
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -400,7 +447,7 @@ impl Own {
             std::thread::sleep(Duration::from_millis(10));
         }
         let disk = std::fs::metadata(self.dir.join("rush.db")).ok().map(|meta| meta.len());
-        let audit = Own::command(&self.dir)?.arg("audit").output();
+        let audit = Own::command(&self.dir, self.database.as_deref())?.arg("audit").output();
         let audit = audit.map_err(|error| format!("the audit cannot be made: {error}"))?;
         let said = String::from_utf8_lossy(&audit.stdout).into_owned()
             + &String::from_utf8_lossy(&audit.stderr);

@@ -83,6 +83,11 @@ impl Waits {
         self.0.saturating_record(us.clamp(1, LONGEST_US));
     }
 
+    /// All of these.
+    pub fn add_all(&mut self, other: &Waits) {
+        self.0.add(&other.0).expect("both have the same bounds");
+    }
+
     /// How many.
     pub fn count(&self) -> u64 {
         self.0.len()

@@ -55,6 +55,27 @@ impl Request {
         Request { bytes: text.into_bytes(), keep: true }
     }
 
+    /// Sends JSON, as whoever has this key.
+    pub fn post_as(path: &str, secret: &str, body: &str) -> Request {
+        let text = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             authorization: Bearer {secret}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Request { bytes: text.into_bytes(), keep: true }
+    }
+
+    /// Sends a form, as whoever has this key.
+    pub fn form(path: &str, secret: &str, body: &str) -> Request {
+        let text = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\n\
+             content-type: application/x-www-form-urlencoded\r\n\
+             authorization: Bearer {secret}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Request { bytes: text.into_bytes(), keep: true }
+    }
+
     /// Sends JSON, under a key.
     pub fn post(path: &str, key: &str, secret: Option<&str>, body: &str) -> Request {
         let secret = secret.map(|s| format!("authorization: Bearer {s}\r\n")).unwrap_or_default();

@@ -3,6 +3,7 @@
 use crate::books::{Books, Second};
 use crate::buyer::Buyer;
 use crate::client::{Client, Request};
+use crate::scans::{Door, Scans, scan};
 use crate::verify::{Verified, verify};
 use crate::{Counts, Plan, Target};
 use rand_chacha::ChaCha8Rng;
@@ -93,14 +94,17 @@ pub struct Outcome {
     pub sold_out_s: Option<usize>,
     /// Whether it was true.
     pub verified: Verified,
+    /// What came of the scans at another event's door, if there were any.
+    pub scans: Option<Scans>,
 }
 
 /// Lets the crowd come, waits until all have gone, and looks whether they were told the truth. Runs
-/// in the thread that calls it. The error is a sentence.
+/// in the thread that calls it; devices scan at a door meanwhile in a thread of their own. The error is a sentence.
 pub fn rush(
     plan: &Plan,
     target: &Target,
     run: &str,
+    door: Option<Door>,
     probe: Probe<'_>,
     tell: &dyn Fn(&Progress),
 ) -> Result<Outcome, String> {
@@ -113,9 +117,13 @@ pub fn rush(
             progress: Progress { places: target.before, ..Progress::default() },
             seconds: Vec::new(),
         };
+        let scanning = door.map(|door| std::thread::spawn(move || scan(&door)));
         come(&crowd, &mut watch, probe, tell).await;
         let took = crowd.begun.elapsed();
         watch.second(&crowd, probe).await;
+        // Nothing else runs in this thread now, and what is looked at again must not slow the rest of the scans.
+        let ended = scanning.map(std::thread::JoinHandle::join).transpose();
+        let scans = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).transpose()?;
         let (progress, seconds) = (watch.progress, watch.seconds);
         let checked = |done, all| tell(&Progress { checked: Some((done, all)), ..progress });
         let verified = verify(&crowd, &seconds, &checked).await;
@@ -124,7 +132,7 @@ pub fn rush(
         let sold_out_s = seconds.iter().position(sold_out).map(|n| n + 1);
         let books = std::mem::take(&mut *crowd.books());
         let (plan, target) = (plan.clone(), target.clone());
-        Ok(Outcome { plan, target, books, seconds, took, sold_out_s, verified })
+        Ok(Outcome { plan, target, books, seconds, took, sold_out_s, verified, scans })
     })
 }
 

@@ -10,6 +10,8 @@
 //! crowd (who comes when) ─► buyer (what one does) ─► client (HTTP) ─► the server
 //!                               └─► books (what was told) ─► verify ─► report
 //! ```
+//!
+//! Meanwhile devices may scan tickets at the door of another event: [`scans`].
 
 pub mod books;
 mod buyer;
@@ -17,6 +19,7 @@ pub mod client;
 mod crowd;
 pub mod order;
 pub mod report;
+pub mod scans;
 pub mod verify;
 
 pub use crowd::{Outcome, Probe, Progress, rush};

@@ -3,6 +3,7 @@
 
 use crate::books::{Books, Kind, Second, Waits};
 use crate::crowd::Outcome;
+use crate::scans::Scans;
 use askama::Template;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -26,6 +27,7 @@ impl Outcome {
     /// Everything that is not as it was told or as it must be.
     pub fn wrong(&self, server: &Server) -> Vec<String> {
         let mut wrong = self.verified.wrong.clone();
+        wrong.extend(self.scans.iter().flat_map(|scans| scans.wrong.clone()));
         if let Some((false, said)) = &server.audit {
             wrong.push(format!("the audit found something: {said}"));
         }
@@ -139,6 +141,9 @@ fn write_text(out: &mut String, outcome: &Outcome, server: &Server) -> std::fmt:
     if let Some(second) = outcome.sold_out_s {
         writeln!(out, "sold out, to the last place, after {second} s")?;
     }
+    if let Some(scans) = &outcome.scans {
+        write_scans(out, scans, took)?;
+    }
     writeln!(out, "\nhow long it took, in ms, counted from when a buyer wanted it")?;
     writeln!(
         out,
@@ -196,6 +201,49 @@ fn write_text(out: &mut String, outcome: &Outcome, server: &Server) -> std::fmt:
     Ok(())
 }
 
+fn write_scans(out: &mut String, scans: &Scans, sale_s: f64) -> std::fmt::Result {
+    let [p50, p99, longest] = [50.0, 99.0, 100.0].map(|p| ms(scans.waits.percent_ms(p)));
+    writeln!(
+        out,
+        "\nmeanwhile {} devices scanned {} tickets at the door of another event, {} of them twice",
+        scans.devices,
+        grouped(scans.tickets as u64),
+        grouped(scans.copies as u64),
+    )?;
+    writeln!(
+        out,
+        "{:.0} check-ins a second for {:.1} s (the sale took {sale_s:.1} s), p50 {p50} ms, p99 {p99} ms, \
+         longest {longest} ms",
+        scans.a_second(),
+        scans.took.as_secs_f64(),
+    )?;
+    writeln!(
+        out,
+        "{} admitted, {} already in, {} sent again, {} wrong",
+        grouped(scans.admitted),
+        grouped(scans.already_in),
+        grouped(scans.again),
+        scans.wrong.len(),
+    )
+}
+
+/// The same for programs.
+fn scans_json(scans: &Scans) -> Value {
+    json!({
+        "devices": scans.devices,
+        "tickets": scans.tickets,
+        "copies": scans.copies,
+        "seconds_taken": scans.took.as_secs_f64(),
+        "check_ins_a_second": scans.a_second(),
+        "ms": {"p50": scans.waits.percent_ms(50.0), "p99": scans.waits.percent_ms(99.0),
+               "longest": scans.waits.percent_ms(100.0)},
+        "admitted": scans.admitted,
+        "already_in": scans.already_in,
+        "sent_again": scans.again,
+        "wrong": scans.wrong,
+    })
+}
+
 /// The whole outcome for programs. Times are in milliseconds, sizes in bytes.
 pub fn json(outcome: &Outcome, server: &Server) -> Value {
     let Outcome { books, verified, target, .. } = outcome;
@@ -234,6 +282,7 @@ pub fn json(outcome: &Outcome, server: &Server) -> Value {
         "told_sold": books.paid_places(),
         "sold_out_after_s": outcome.sold_out_s,
         "sold_a_second_in_the_midst": outcome.sold_in_the_midst(),
+        "scans": outcome.scans.as_ref().map(scans_json),
         "times_ms": waits,
         "buyers_by_end": books.ends,
         "answers": statuses,
@@ -487,6 +536,11 @@ pub fn page(outcome: &Outcome, server: &Server) -> String {
     if let Some(holds) = books.waits.get(&Kind::Hold) {
         let p99 = format!("{} ms", ms(holds.percent_ms(99.0)));
         figures.push((p99, "99 of 100 had places or an answer".into()));
+    }
+    if let Some(scans) = &outcome.scans {
+        let p99 = ms(scans.waits.percent_ms(99.0));
+        figures.push((short(scans.a_second().round()), "check-ins a second meanwhile".into()));
+        figures.push((format!("{p99} ms"), "99 of 100 check-ins were answered".into()));
     }
     let known = [
         ("memory at most", server.memory.map(megabytes)),

@@ -378,3 +378,85 @@ fn where_a_ticket_admits_once_a_day_no_clock_of_a_device_makes_days() {
     let days = overview(&server)["gates"].as_array().unwrap().len();
     assert_eq!(days, 1, "one gate on one day");
 }
+
+#[test]
+fn a_ticket_type_that_was_added_while_the_server_runs_is_told_by_its_name() {
+    let dir = Dir::new("door-type");
+    let server = Server::start(&dir);
+    server.make_event(20, 300);
+    let before = give(&server, "Ann", 1);
+    assert_eq!(server.send(event_with_vip(20)).status, 200);
+    let vip = give_of(&server, "Bob", 1, "vip");
+    let after = give(&server, "Cid", 1);
+    let mut north = Device::new(1, "north");
+    for (codes, name, ticket_type) in
+        [(before, "Ann", "Adult"), (vip, "Bob", "VIP Lounge"), (after, "Cid", "Adult")]
+    {
+        // Green, and red for the second one.
+        for (at, result) in ["admitted", "already_in"].into_iter().enumerate() {
+            let told = north.scans(&server, &codes[0][at]);
+            assert_eq!(told["result"], result, "{told}");
+            assert_eq!(
+                (&told["ticket"]["name"], &told["ticket"]["ticket_type"]),
+                (&json!(name), &json!(ticket_type))
+            );
+        }
+    }
+    // A gate for it alone.
+    let gates = json!({"gates": [{"id": "lounge", "name": "Lounge", "ticket_types": ["vip"]}]});
+    assert_eq!(put_door(&server, &gates).status, 200);
+    let (vip, adult) = (give_of(&server, "Dan", 1, "vip"), give(&server, "Eve", 1));
+    let mut lounge = Device::new(2, "lounge");
+    assert_eq!(lounge.scans(&server, &adult[0][0])["result"], "wrong_gate");
+    assert_eq!(lounge.scans(&server, &vip[0][0])["result"], "admitted");
+}
+
+#[test]
+fn devices_name_200_gates_at_most_and_whoever_has_passed_is_counted_at_another() {
+    let dir = Dir::new("door-gates");
+    let server = Server::start(&dir);
+    server.make_event(20, 300);
+    let codes = give(&server, "Ann", 2);
+    let mut device = Device::new(1, "north");
+    let mut at = |code: &str, gate: &str, late: bool| {
+        let mut body = device.next(code);
+        body["gate"] = gate.into();
+        body["late"] = late.into();
+        body
+    };
+    for hundred in 0..2 {
+        let scans: Vec<Value> =
+            (0..100).map(|n| at(&codes[0][0], &format!("g{}", hundred * 100 + n), true)).collect();
+        let results = told(&server, &json!({ "scans": scans }))["results"].clone();
+        let recorded =
+            |result: &Value| ["admitted", "recorded"].contains(&result["result"].as_str().unwrap());
+        assert!(results.as_array().unwrap().iter().all(recorded), "{results}");
+    }
+    let one_more = at(&codes[1][0], "g200", false);
+    let refused = server.send(check_in(&one_more));
+    assert_eq!((refused.status, refused.code()), (400, Some(ProblemCode::Invalid)));
+    assert!(refused.text().contains("200 gates of this event, and g200 is none"), "{refused:?}");
+    let many = json!({"scans": [at(&codes[1][0], "g200", false), at(&codes[0][0], "g200", true)]});
+    let results = told(&server, &many)["results"].clone();
+    assert_eq!(
+        (&results[0]["result"], &results[1]["result"]),
+        (&json!("invalid"), &json!("recorded"))
+    );
+    assert!(results[0]["detail"].as_str().unwrap().contains("200 gates"), "{results}");
+    assert_eq!(told(&server, &at(&codes[1][0], "g7", false))["result"], "admitted");
+    let seen = overview(&server);
+    let gates: Vec<&str> = seen["gates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|gate| gate["gate"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (gates.len(), gates.contains(&"other"), gates.contains(&"g200")),
+        (201, true, false)
+    );
+    assert_eq!(seen["inside"], 202);
+    server.stop();
+    let audit = nts(&dir).arg("audit").output().unwrap();
+    assert!(audit.status.success(), "{}", said(&audit));
+}

@@ -6,9 +6,19 @@ use serde_json::{Value, json};
 
 /// The codes of so many new tickets of `rock`, given away: the signed one in an address and the short one of each.
 pub fn give(server: &Server, name: &str, quantity: usize) -> Vec<[String; 2]> {
+    give_of(server, name, quantity, "adult")
+}
+
+/// The same of another ticket type.
+pub fn give_of(
+    server: &Server,
+    name: &str,
+    quantity: usize,
+    ticket_type: &str,
+) -> Vec<[String; 2]> {
     let sale = json!({
         "buyer": {"name": name, "email": format!("{name}@example.org")},
-        "lines": [{"ticket_type": "adult", "quantity": quantity}],
+        "lines": [{"ticket_type": ticket_type, "quantity": quantity}],
         "tender": "free",
     });
     let path = "/api/v1/events/rock/sales";
@@ -21,6 +31,15 @@ pub fn give(server: &Server, name: &str, quantity: usize) -> Vec<[String; 2]> {
 pub fn codes(order: &Value) -> Vec<[String; 2]> {
     let tickets = order["tickets"].as_array().unwrap();
     tickets.iter().map(|ticket| [text(ticket, "url"), text(ticket, "code")]).collect()
+}
+
+/// `rock` with a second ticket type, which stands before the first one.
+pub fn event_with_vip(capacity: u32) -> Request {
+    let mut event = event_json(capacity, 300);
+    let vip = json!({"id": "vip", "name": "VIP Lounge", "pool": "floor",
+                     "price": {"amount": 9900, "currency": "GBP"}});
+    event["ticket_types"].as_array_mut().unwrap().insert(0, vip);
+    Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&event)
 }
 
 /// A device at a gate, which numbers its scans.

@@ -1,6 +1,7 @@
 //! `nts rush`: simulated buyers in test mode, and whether they were told the truth.
 
 use crate::harness::*;
+use nts_testkit::Postgres;
 use serde_json::Value;
 use std::process::Output;
 
@@ -41,6 +42,38 @@ fn a_crowd_at_a_server_of_its_own_buys_every_place_and_is_told_the_truth() {
     let page = std::fs::read_to_string(dir.path("rush.html")).unwrap();
     assert!(page.contains("Everybody was told the truth") && page.contains("<svg"));
     assert!(!page.contains("<script"));
+}
+
+/// On the database of the tests: a file of its own, or a server.
+fn scans_beside_a_sale(dir: &Dir, database: &[&str]) {
+    let mut rush = nts(dir);
+    rush.args(["rush", "--spawn-server", "--places", "60", "--buyers", "40", "--ramp", "1"]);
+    rush.args(["--think", "0.2", "--scans", "100", "--devices", "4", "--json", "--report"]);
+    let output = rush.arg("rush.html").args(database).output().unwrap();
+    let result = report(&output);
+    let scans = &result["scans"];
+    let figure = |name: &str| scans[name].as_u64().unwrap();
+    assert_eq!(
+        ["devices", "tickets", "copies", "admitted", "already_in"].map(figure),
+        [4, 100, 5, 100, 5],
+        "{scans:#}"
+    );
+    assert_eq!(scans["wrong"], Value::Array(vec![]));
+    assert!(scans["check_ins_a_second"].as_f64().unwrap() > 0.0, "{scans:#}");
+    let (p50, p99) = (scans["ms"]["p50"].as_f64().unwrap(), scans["ms"]["p99"].as_f64().unwrap());
+    assert!(0.0 < p50 && p50 <= p99, "{scans:#}");
+    assert!(result["sold"].as_u64().unwrap() > 0, "{result:#}");
+    assert_eq!(result["server"]["audit_balances"], true);
+    let page = std::fs::read_to_string(dir.path("rush.html")).unwrap();
+    assert!(page.contains("check-ins a second meanwhile"));
+}
+
+#[test]
+fn devices_scan_at_one_door_while_another_event_sells() {
+    scans_beside_a_sale(&Dir::new("rush-door"), &[]);
+    let Some(postgres) = Postgres::shared() else { return };
+    let url = postgres.url(&postgres.database());
+    scans_beside_a_sale(&Dir::new("rush-door-pg"), &["--database", &url]);
 }
 
 #[test]
@@ -172,6 +205,7 @@ fn a_crowd_that_cannot_come_says_why() {
         (vec![&*url, "--walk-away", "101"], "101"),
         (vec![&*url, "--keep", "x"], "--spawn-server"),
         (vec![&*url, "--calls", "100"], "--spawn-server"),
+        (vec![&*url, "--database", "postgres://localhost/x"], "--spawn-server"),
     ] {
         let output = nts(&dir).arg("rush").args(&args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));

@@ -61,3 +61,21 @@ fn three_processes_let_a_ticket_in_once() {
     }
     shops.balanced(&[]);
 }
+
+#[test]
+fn a_ticket_type_that_another_process_has_added_is_told_by_its_name() {
+    let Some(postgres) = Postgres::shared() else { return };
+    let shops = Shops::start(postgres, "door-type", 2, &[]);
+    shops.at(0).make_event(50, 300);
+    eventually("both know the event", || shops.at(1).get("/api/v1/events/rock").status == 200);
+    assert_eq!(shops.at(0).send(event_with_vip(50)).status, 200);
+    let codes = give_of(shops.at(0), "Ann", 10, "vip");
+    let mut north = Device::new(1, "north");
+    // At once: the process that is asked may not have heard of it yet.
+    for code in &codes {
+        let answer = north.scans(shops.at(1), &code[0]);
+        assert_eq!(answer["result"], "admitted", "{answer}");
+        assert_eq!(answer["ticket"]["ticket_type"], "VIP Lounge");
+    }
+    shops.balanced(&[]);
+}
