@@ -286,6 +286,7 @@ async fn device(
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(ticket) = queue.get(at).copied() else { return heard };
         let body = CheckInBody {
+            ticket: None,
             code: door.codes[ticket].clone(),
             gate: gate.into(),
             device: uuid(nth as u128 + 1),
