@@ -183,14 +183,14 @@ async fn shown(app: &Site, caller: &Caller, slug: &str, typed: Typed) -> Result<
             crate::actor::Actor::Device(link) => named(link).unwrap_or_default(),
             other => super::order_words::who(other),
         },
-        seen: Moment::clock(Lang::En, device.seen_ms, &event.spec.zone),
+        seen: Moment::short(Lang::En, device.seen_ms, &event.spec.zone),
         silent: now - device.seen_ms > SILENT_MS,
         unsent: device.unsent,
     };
     let devices: Vec<DeviceRow> = devices.iter().map(device).collect();
     let (charts, rows, span) = charts(&arrivals, &event);
     let conflict = |row: &crate::store::records::door::ScanRow| ConflictRow {
-        at: Moment::clock(Lang::En, row.when_ms(), &event.spec.zone),
+        at: Moment::short(Lang::En, row.when_ms(), &event.spec.zone),
         gate: gate_name(&spec, &row.gate),
         ticket: format!("Ticket {}", row.number),
         order: Uuid::from_u128(row.order_id.0).to_string(),
