@@ -136,10 +136,20 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
-    // The mails that a decision owes are committed with it.
+    // The mails that a decision owes are committed with it, and the messages to webhooks, which say when.
     (
         "writer",
-        &["actor", "admission", "mail", "metrics", "problem_code", "search_text", "store", "text"],
+        &[
+            "actor",
+            "admission",
+            "mail",
+            "metrics",
+            "problem_code",
+            "search_text",
+            "store",
+            "text",
+            "when",
+        ],
     ),
     ("reads", &["store", "tasks"]),
     // It knows what messages are owed to whom, and nothing of what they mean.

@@ -32,6 +32,7 @@ pub(super) mod sample;
 pub mod sessions;
 pub mod shop;
 pub mod ticket_keys;
+pub mod webhooks;
 
 pub use field::{Field, take};
 pub use memory::MemoryTables;
@@ -51,6 +52,7 @@ use shop::{EventPicture, Picture, ShopRow, TermsAccepted, TermsRow};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use ticket_keys::TicketKey;
+use webhooks::{HookTry, Webhook};
 
 /// The tables that a database has.
 pub fn tables() -> &'static [&'static Table] {
@@ -70,6 +72,8 @@ pub fn tables() -> &'static [&'static Table] {
         tables.extend([Picture::table(), EventPicture::table(), Cancellation::table()]);
         // The door.
         tables.extend([DoorRow::table(), ScanRow::table(), GateCountRow::table()]);
+        // Programs of others that are told what happens.
+        tables.extend([Webhook::table(), HookTry::table()]);
         tables
     })
 }
