@@ -279,6 +279,32 @@ pub fn off(webhook: &Webhook, because: &str, failing_before_ms: TimeMs) -> Recor
     )
 }
 
+/// What people say of a webhook is so from now on; when it works, and its secret, are not touched.
+pub fn settings_changed(webhook: &Webhook) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE webhooks SET address = $1, kinds = $2, event = $3, is_on = $4, off_because = $5, failing_ms = $6
+         WHERE id = $7",
+        vec![
+            webhook.address.value(),
+            webhook.kinds.value(),
+            webhook.event.value(),
+            webhook.is_on.value(),
+            webhook.off_because.value(),
+            webhook.failing_ms.value(),
+            webhook.id.value(),
+        ],
+    )
+}
+
+/// A webhook has its next secret, and the one before signs as well until then, unless somebody else was faster.
+/// `webhook` is as it was.
+pub fn renewed(webhook: &Webhook, old_until_ms: TimeMs) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE webhooks SET secret = secret + 1, old_until_ms = $1 WHERE id = $2 AND secret = $3",
+        vec![old_until_ms.value(), webhook.id.value(), webhook.secret.value()],
+    )
+}
+
 /// A webhook is no more, nor what was to be sent to it.
 pub fn remove(id: u128) -> Vec<RecordChange> {
     vec![
@@ -291,12 +317,12 @@ pub fn remove(id: u128) -> Vec<RecordChange> {
     ]
 }
 
-/// A message that has ended is to be sent again, under its own id.
+/// A message is to be sent now, or again, under its own id. One that is under way at this moment is sent twice.
 pub fn again(id: u128, now: TimeMs) -> RecordChange {
     RecordChange::Run(
         "UPDATE outbox SET state = 0, due_ms = $1, tried_ms = NULL, tries = 0, unanswered = 0,
             last_error = NULL, ended_ms = NULL
-         WHERE id = $2 AND kind = 'webhook' AND state <> 0",
+         WHERE id = $2 AND kind = 'webhook'",
         vec![now.value(), id.value()],
     )
 }
