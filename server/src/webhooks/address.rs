@@ -145,12 +145,13 @@ impl Guard {
         };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_lowercase();
         let host = host.strip_suffix('.').unwrap_or(&host).to_owned();
-        let port = match (authority.port_u16(), authority.port()) {
-            (Some(port), _) if port > 0 => port,
-            (None, None) if authority.as_str().ends_with(':') => return Err(unreadable()),
-            (None, None) if tls => 443,
-            (None, None) => 80,
-            _ => return Err("The address has no port that there is.".into()),
+        let behind = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        let port = match behind.strip_prefix(':').map(str::parse::<u16>) {
+            None if !behind.is_empty() => return Err(unreadable()),
+            None if tls => 443,
+            None => 80,
+            Some(Ok(port)) if port > 0 => port,
+            Some(_) => return Err("The address has no port that there is.".into()),
         };
         let literal = host.parse::<IpAddr>().ok();
         // What systems read as an IPv4 address although it is written in another way.

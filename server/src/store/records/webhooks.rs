@@ -353,7 +353,7 @@ pub fn message_id(at_ms: TimeMs, batch: (i64, i64), place: usize, nth: usize) ->
         | 1 << 47
         | part(place as u64, 7) << 40
         | part(nth as u64, 20) << 20
-        | part(writer ^ (writer >> 20) ^ (writer >> 40), 20)
+        | part(writer ^ (writer >> 20) ^ (writer >> 40) ^ (writer >> 60), 20)
 }
 
 /// A message as it is owed: to be sent at once.
