@@ -5,7 +5,8 @@ use super::api::{check_ins, door, erasures, event_sale, mails, organiser, sales,
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::office::{
     account, answers as office_answers, event_log, events, export, guests, home, keys,
-    order as office_order, order_forms, orders, people, sale, sell, shop, sign_in, welcome,
+    order as office_order, order_forms, orders, people, sale, sell, shop, sign_in,
+    webhooks as office_webhooks, welcome,
 };
 use super::shop::{
     about, answers, calendar, event, front, lost, names, order, order_form, order_mail, pay,
@@ -287,6 +288,10 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/office/events/{event}/delete", Office(ChangeEvents), events::delete)
         .get("/office/events/{event}/picture", Office(ChangeEvents), shop::picture)
         .post("/office/events/{event}/picture", Office(ChangeEvents), shop::set_picture)
+        .get("/office/webhooks", Office(ManageShop), office_webhooks::list)
+        .post("/office/webhooks", Office(ManageShop), office_webhooks::make)
+        .get("/office/webhooks/{webhook}", Office(ManageShop), office_webhooks::show)
+        .post("/office/webhooks/{webhook}", Office(ManageShop), office_webhooks::change)
         .get("/office/shop", Office(ManageShop), shop::show)
         .takes(&["done"])
         .post("/office/shop", Office(ManageShop), shop::change)

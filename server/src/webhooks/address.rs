@@ -150,7 +150,7 @@ impl Guard {
             None if !behind.is_empty() => return Err(unreadable()),
             None if tls => 443,
             None => 80,
-            Some(Ok(port)) if port > 0 => port,
+            Some(Ok(port)) if port > 0 && !behind.contains('+') => port,
             Some(_) => return Err("The address has no port that there is.".into()),
         };
         let literal = host.parse::<IpAddr>().ok();

@@ -210,7 +210,7 @@ fn other_addresses_are_refused_with_a_reason() {
         ("https://münchen.example/", "cannot be read"),
         ("https://example.org:/", "no port that there is"),
         ("https://example.org:99999/", "no port that there is"),
-        ("https://example.org:+443/", "cannot be read"),
+        ("https://example.org:+443/", "no port that there is"),
         ("https://example.org:0/", "no port that there is"),
         ("ftp://example.org/", "does not begin with https"),
         ("http://example.org/", "must begin with https"),
