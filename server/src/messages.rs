@@ -340,6 +340,9 @@ async fn take<D: Deliver>(
     let now = outbox.clock.now_ms();
     let oldest_ms = now.saturating_sub(deliver.policy().most_age_ms);
     let (busy, destinations) = (busy.clone(), deliver.destinations());
+    if destinations.as_ref().is_some_and(|all| all.iter().all(|(_, may)| *may == 0)) {
+        return Ok(Vec::new());
+    }
     let look = move |reader: &mut dyn Reader| match destinations {
         Some(destinations) => look_at_each(reader, now, &busy, destinations, most),
         None => {

@@ -369,7 +369,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
     tasks.push(Box::pin(fan_out(outbox.clone())));
-    tasks.push(Box::pin(webhooks::follow(Arc::clone(&webhooks))));
+    tasks.push(Box::pin(webhooks::follow(Arc::clone(&webhooks), parts.pulse.is_some())));
     tasks.push(Box::pin(messages::work(webhook_outbox, Arc::new(sender))));
     tasks.push(Box::pin(Arc::clone(&shop).follow(parts.pulse.is_some())));
     if let Some(mailer) = mailer {

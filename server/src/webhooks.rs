@@ -313,14 +313,18 @@ impl Webhooks {
     }
 }
 
-/// Reads the list again and again, and removes old messages, until the process ends.
-pub async fn follow(webhooks: Arc<Webhooks>) {
+/// Reads the list again and again, and removes old messages, until the process ends. `shared`: other processes change
+/// the list as well; else it is read again only while there is a webhook.
+pub async fn follow(webhooks: Arc<Webhooks>, shared: bool) {
     let mut tidied = Instant::now();
     loop {
         tokio::select! {
             () = sleep(FOLLOW) => {}
             // What is recorded at this moment is there a moment later.
             () = webhooks.changed.notified() => sleep(Duration::from_millis(100)).await,
+        }
+        if !shared && webhooks.list.known().is_empty() {
+            continue;
         }
         if let Err(fault) = webhooks.refresh().await {
             tracing::warn!(%fault, "the webhooks cannot be read; it is tried again");

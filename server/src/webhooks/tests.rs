@@ -175,7 +175,7 @@ impl World {
     /// From now on messages are delivered, and the list is read again.
     fn deliver(&mut self) {
         self.deliver_as(1);
-        self.tasks.spawn(follow(Arc::clone(&self.webhooks)));
+        self.tasks.spawn(follow(Arc::clone(&self.webhooks), false));
     }
 
     fn deliver_as(&mut self, owner: i64) {
