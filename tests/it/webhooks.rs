@@ -238,7 +238,7 @@ fn receivers_that_fail_delay_no_other() {
     for path in paths {
         assert!(!receiver.at(path).is_empty(), "{path} was tried");
     }
-    assert_eq!(receiver.at("/410").len(), 1.max(receiver.at("/410").len().min(8)));
+    assert!((1..=8).contains(&receiver.at("/410").len()), "those that were under way at once");
     let look = |id: &str| api(&server, "GET", &format!("/{id}"), &Value::Null).json();
     eventually("the one that is gone is off", || look(&ids[4])["enabled"] == false);
     assert!(text(&look(&ids[4]), "disabled_reason").contains("410"));

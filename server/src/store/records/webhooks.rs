@@ -419,7 +419,7 @@ mod tests {
     fn no_two_messages_have_one_id_and_none_that_of_a_mail() {
         use super::super::audit_log::audit_id;
         let mut ids = BTreeSet::new();
-        for writer in [0, 7, i64::MIN, -1] {
+        for writer in [0, 7, i64::MIN, 1 << 40] {
             for nth in [0, 1, 32_767] {
                 assert!(ids.insert(audit_id(1_800_000_000_000, (writer, 5), nth)));
                 for place in [0, 1, MOST_WEBHOOKS - 1] {
