@@ -25,6 +25,7 @@ mod problem;
 mod request;
 mod state;
 mod ticket;
+mod webhook;
 
 pub use door::{
     Admission, Arrivals, CheckIn, CheckInBody, CheckInResults, CheckIns, CheckInsBody, Direction,
@@ -49,3 +50,7 @@ pub use request::{
 };
 pub use state::{ActionKind, AttemptState, MailKind, MailState, OrderState, RefundState};
 pub use ticket::{DoorKey, DoorKeys, FoundTicket, NameBody, TicketState};
+pub use webhook::{
+    DeliveryState, Webhook, WebhookBody, WebhookData, WebhookDeliveries, WebhookDelivery,
+    WebhookList, WebhookMessage, WebhookRefund, WebhookTry,
+};

@@ -188,6 +188,10 @@ pub enum Mutant {
     NonceForgotten,
     /// A refunded ticket lets somebody in.
     RevokedAdmits,
+    /// Nothing is owed to webhooks when an order is paid.
+    WebhookNotOwed,
+    /// A message to a webhook that was not taken counts as delivered.
+    WebhookNotRetried,
 }
 
 impl Mutant {
@@ -196,7 +200,9 @@ impl Mutant {
         [Mutant::AdmitsTwice, Mutant::NonceForgotten, Mutant::RevokedAdmits];
 
     /// All of them: the simulation notices each.
-    pub const ALL: [Mutant; 91] = [
+    pub const ALL: [Mutant; 93] = [
+        Mutant::WebhookNotOwed,
+        Mutant::WebhookNotRetried,
         Mutant::AdmitsTwice,
         Mutant::NonceForgotten,
         Mutant::RevokedAdmits,

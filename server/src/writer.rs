@@ -20,10 +20,12 @@ mod news;
 mod search;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 pub use door::{DoorAnswer, DoorError};
 pub use mails::{MAIL, message as mail_message};
 pub use news::{News, Step};
+pub use webhooks::HookList;
 
 use crate::actor::Actor;
 use crate::admission::Refused;
@@ -45,6 +47,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
+use webhooks::Webhooks;
 
 /// The most commands in one batch: bounds how long a commit takes, and so how long the last
 /// command of it waits.
@@ -399,6 +402,8 @@ pub fn usual_actor(command: &Command) -> Actor {
 pub struct Writer {
     store: Box<dyn Store>,
     metrics: Arc<Metrics>,
+    /// Who is told what happens.
+    webhooks: Arc<HookList>,
     /// After a fault nothing that is read is believed until the store has recovered.
     faulted: bool,
     /// Whether the last batch could not be recorded: an alarm was raised.
@@ -470,7 +475,13 @@ impl Writer {
     /// A writer on an opened store.
     pub fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Writer {
         let (unsure, uncertain_since) = (BTreeSet::new(), None);
-        Writer { store, metrics, faulted: false, failing: false, unsure, uncertain_since }
+        let webhooks = Arc::default();
+        Writer { store, metrics, webhooks, faulted: false, failing: false, unsure, uncertain_since }
+    }
+
+    /// The same, and it owes messages to these webhooks.
+    pub fn telling(self, webhooks: Arc<HookList>) -> Writer {
+        Writer { webhooks, ..self }
     }
 
     /// The loop, for a thread of its own. Ends when all senders of the queue are gone and all that
@@ -728,6 +739,7 @@ impl Writer {
         let mut mails = Mails::new(loaded.now_ms, self.store.next_batch());
         let mut figures = Figures::new(loaded.now_ms);
         let mut doors = Doors::new(door);
+        let mut webhooks = Webhooks::new(&self.webhooks, loaded.now_ms, self.store.next_batch());
         for job in jobs {
             let gone = job.answer.is_closed() || job.deadline <= begun;
             let too_late = again && gone && !on(Mutant::GhostInRetry);
@@ -739,7 +751,8 @@ impl Writer {
                 }
                 Asked::Door(command) => {
                     let (state, now) = (&loaded.state, loaded.now_ms);
-                    let answer = doors.decide(job.actor, command, state, now, &mut log);
+                    let (log, hooks) = (&mut log, &mut webhooks);
+                    let answer = doors.decide(job.actor, command, state, now, log, hooks);
                     done.answers.push(Told::Door(answer));
                     continue;
                 }
@@ -780,6 +793,7 @@ impl Writer {
             news::gather(job.actor, &decision, &loaded.state, &mut done.news);
             let before = figures.before(&decision.changes, &loaded.state);
             let found_by = search::before(&decision.changes, &loaded.state);
+            let told = webhooks.before(&decision.changes, &loaded.state);
             let mut moved = None;
             for change in &decision.changes {
                 if let Change::OrderMoved { order, to } = change
@@ -794,6 +808,7 @@ impl Writer {
             }
             figures.after(before, &loaded.state);
             search::after(found_by, &loaded.state, &mut log.records);
+            webhooks.after(told, &loaded.state, &mut log.records);
             let is_answer_kept = is_answer_kept(command, &decision.changes);
             let erased = decision.changes.iter().filter_map(erased_order);
             let erased =

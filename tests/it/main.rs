@@ -52,3 +52,4 @@ mod staff;
 mod stripe_js;
 mod tickets;
 mod webdriver;
+mod webhooks;

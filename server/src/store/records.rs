@@ -34,6 +34,7 @@ pub(super) mod sample;
 pub mod sessions;
 pub mod shop;
 pub mod ticket_keys;
+pub mod webhooks;
 
 pub use field::{Field, take};
 pub use memory::MemoryTables;
@@ -54,6 +55,7 @@ use shop::{EventPicture, Picture, ShopRow, TermsAccepted, TermsRow};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use ticket_keys::TicketKey;
+use webhooks::{HookTry, Webhook};
 
 /// The tables that a database has.
 pub fn tables() -> &'static [&'static Table] {
@@ -74,6 +76,8 @@ pub fn tables() -> &'static [&'static Table] {
         // The door.
         tables.extend([DoorRow::table(), ScanRow::table(), GateCountRow::table()]);
         tables.extend([GateLink::table(), DoorDevice::table()]);
+        // Programs of others that are told what happens.
+        tables.extend([Webhook::table(), HookTry::table()]);
         tables
     })
 }

@@ -317,6 +317,7 @@ mod tests {
         "scans",
         "terms_accepted",
         "tickets",
+        "webhook_tries",
     ];
     /// Tables that stay.
     const KEPT: &[&str] = &[
@@ -342,6 +343,7 @@ mod tests {
         "terms",
         "ticket_keys",
         "ticket_types",
+        "webhooks",
         "writers",
     ];
 

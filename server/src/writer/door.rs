@@ -3,6 +3,7 @@
 
 use super::CommandError;
 use super::audit::Log;
+use super::webhooks::Webhooks;
 use crate::actor::Actor;
 use crate::store::records::audit_log::Action;
 use crate::store::records::door::DoorRows;
@@ -43,10 +44,14 @@ impl Doors {
         sale: &State,
         now: TimeMs,
         log: &mut Log,
+        webhooks: &mut Webhooks,
     ) -> DoorAnswer {
         let decision = decide_door(sale, &self.state, command, now).map_err(DoorError::Refused)?;
         for change in &decision.changes {
             tell(actor, change, &decision.reply, log);
+            if let DoorChange::ScanAdded(scan) = change {
+                webhooks.of_scan(scan, sale, &mut log.records);
+            }
             self.state.apply(change);
             self.rows.add(change);
         }

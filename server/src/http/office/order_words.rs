@@ -220,6 +220,8 @@ pub fn action(action: Action) -> &'static str {
         Action::GateLinkEnded => "A link for a gate was ended",
         Action::DoorConflict => "Let in although the records say no",
         Action::ScanUndone => "A check-in was undone",
+        Action::WebhookChanged => "Webhook made, changed or removed",
+        Action::WebhookOff => "Webhook switched off",
         Action::Alarm => "Needs attention",
     }
 }

@@ -149,7 +149,7 @@ impl Source for Export {
              DELETE FROM orders; DELETE FROM buyers; DELETE FROM requests; DELETE FROM outbox;
              DELETE FROM mail_jobs; DELETE FROM order_search;
              DELETE FROM sale_figures; DELETE FROM payment_tries; DELETE FROM scans; DELETE FROM gate_counts;
-             DELETE FROM terms_accepted;
+             DELETE FROM terms_accepted; DELETE FROM webhook_tries;
              UPDATE pools SET held = 0, sold = 0;
              UPDATE events SET serials = 0;
              DELETE FROM meta WHERE key = 'sandbox';

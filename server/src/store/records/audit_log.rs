@@ -100,6 +100,10 @@ pub enum Action {
     DoorConflict,
     /// An entry or an exit was undone.
     ScanUndone,
+    /// A webhook was made, changed or removed.
+    WebhookChanged,
+    /// The box office switched a webhook off, because its receiver takes nothing.
+    WebhookOff,
     /// The box office found something that a person should look at.
     Alarm,
 }
@@ -141,6 +145,8 @@ impl Action {
         Action::GateLinkEnded,
         Action::DoorConflict,
         Action::ScanUndone,
+        Action::WebhookChanged,
+        Action::WebhookOff,
         Action::Alarm,
     ];
 
@@ -182,6 +188,8 @@ impl Action {
             Action::GateLinkEnded => "gate_link_ended",
             Action::DoorConflict => "door_conflict",
             Action::ScanUndone => "scan_undone",
+            Action::WebhookChanged => "webhook_changed",
+            Action::WebhookOff => "webhook_off",
             Action::Alarm => "alarm",
         }
     }

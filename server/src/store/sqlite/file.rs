@@ -48,6 +48,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0021_refunds_of_amounts.sql"),
     include_str!("../../../migrations/sqlite/0022_door.sql"),
     include_str!("../../../migrations/sqlite/0023_gate_links.sql"),
+    include_str!("../../../migrations/sqlite/0024_webhooks.sql"),
 ];
 
 /// With this step all orders are counted into the figures of their sale.
