@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// Which way somebody goes through a gate.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// An entry.
@@ -15,7 +16,7 @@ pub enum Direction {
 }
 
 /// `POST /api/v1/events/{event}/check-ins`: one entry or exit.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInBody {
     /// The code of the ticket, as it is scanned or typed.
@@ -42,7 +43,7 @@ pub struct CheckInBody {
 }
 
 /// `POST /api/v1/events/{event}/check-ins`: many, in the order in which they were.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInsBody {
     /// At most 100.
@@ -50,7 +51,7 @@ pub struct CheckInsBody {
 }
 
 /// What came of a scan.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScanResult {
     /// Recorded: somebody comes in.
@@ -116,7 +117,7 @@ impl ScanResult {
 }
 
 /// The answer to one scan.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckIn<'a> {
     /// When it was recorded.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
@@ -147,7 +148,7 @@ pub struct CheckIn<'a> {
 }
 
 /// The answer to many scans, in their order.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckInResults<'a> {
     /// One for each.
     #[serde(borrow)]
@@ -155,7 +156,7 @@ pub struct CheckInResults<'a> {
 }
 
 /// An earlier scan of the same ticket.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SeenScan<'a> {
     /// When it was.
     #[serde(borrow)]
@@ -166,7 +167,7 @@ pub struct SeenScan<'a> {
 }
 
 /// A ticket as the door sees it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScannedTicket<'a> {
     /// The name of its guest, or else of its buyer.
     #[serde(borrow)]
@@ -182,14 +183,14 @@ pub struct ScannedTicket<'a> {
 }
 
 /// `DELETE /api/v1/events/{event}/check-ins/{device}/{nonce}`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UndoneScan {
     /// What came of it.
     pub result: UndoResult,
 }
 
 /// What came of undoing a scan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UndoResult {
     /// It is undone, now or before.
@@ -203,7 +204,7 @@ pub enum UndoResult {
 }
 
 /// `GET /api/v1/events/{event}/check-ins`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckIns<'a> {
     /// Late scans that would have been refused and were not undone, the last first.
     #[serde(borrow)]
@@ -221,7 +222,7 @@ pub struct CheckIns<'a> {
 }
 
 /// What a gate counted on a day, without what was undone.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GateCount<'a> {
     /// The day, as in `2027-06-05`.
     #[serde(borrow)]
@@ -240,7 +241,7 @@ pub struct GateCount<'a> {
 }
 
 /// A scan that is recorded.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordedScan<'a> {
     /// When it was, as far as is known.
     #[serde(borrow)]
@@ -275,7 +276,7 @@ pub struct RecordedScan<'a> {
 }
 
 /// How often a ticket lets somebody in.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Admission {
     /// Once.
@@ -288,7 +289,7 @@ pub enum Admission {
 }
 
 /// `PUT /api/v1/events/{event}/door`, and the answer to it and to `GET`: how the door of an event works.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Door {
     /// How often a ticket lets somebody in.
@@ -303,7 +304,7 @@ pub struct Door {
 }
 
 /// A gate.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// Its id within the event: 1 to 64 of `a-z`, `0-9` and `-`.

@@ -14,6 +14,7 @@ mod clients;
 mod codes;
 mod connections;
 mod crash;
+mod docs;
 mod door;
 mod door_page;
 mod doors;

@@ -1,6 +1,7 @@
 //! The JSON API for buyers' programs.
 
 pub mod check_ins;
+pub(in crate::http) mod described;
 pub mod door;
 pub mod erasures;
 pub mod event_sale;

@@ -1,0 +1,65 @@
+//! The page of the API: every command that it shows works when it is pasted.
+
+use crate::harness::*;
+use nts_server::config::Config;
+use nts_server::http::openapi::Needs;
+use nts_server::http::routes::routes;
+use std::process::Command;
+
+/// The commands of the page by their ids, as a browser would copy them.
+struct Commands(String);
+
+impl Commands {
+    fn of(&self, id: &str) -> String {
+        let begin = format!("id=\"curl-{id}\">");
+        let after = self.0.split(&begin).nth(1).unwrap_or_else(|| panic!("no command of {id}"));
+        let html = after.split("</pre>").next().unwrap();
+        let marks =
+            [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
+        marks.iter().fold(html.to_owned(), |text, (mark, is)| text.replace(mark, is))
+    }
+
+    /// What a reader has pasted before the command of an operation.
+    fn before(&self, needs: Needs) -> Vec<String> {
+        let all = |ids: &[&str]| ids.iter().map(|id| self.of(id)).collect();
+        match needs {
+            Needs::Nothing => vec![],
+            Needs::Event => all(&["put_event"]),
+            Needs::CanceledEvent => all(&["put_event", "cancel_event"]),
+            Needs::Keys => all(&["make_ticket_key"]),
+            Needs::Held => all(&["begin"]),
+            Needs::Paid => all(&["begin", "begin-pay", "begin-code"]),
+            Needs::Scan => all(&["begin", "begin-pay", "begin-code", "check_in"]),
+        }
+    }
+}
+
+/// Runs commands in a shell, whose `curl` tells the status of each answer. The status of the last one, and what the
+/// shell has said.
+fn pasted(commands: &[String]) -> (Option<u16>, String) {
+    let told = "curl() { command curl -sS -w '%{stderr}status %{http_code}\\n' \"$@\"; }";
+    let script = format!("{told}\nKEY={KEY}\n{}\n", commands.join("\n"));
+    let output = Command::new("bash").args(["-c", &script]).output().expect("bash runs");
+    let said = said(&output);
+    let last = said.lines().filter_map(|line| line.split("status ").nth(1)).next_back();
+    (last.and_then(|status| status.trim().parse().ok()), said)
+}
+
+#[test]
+fn each_command_of_the_page_works_when_it_is_pasted() {
+    // Each is asked of a server of its own, as after the first start.
+    let routes = routes(&Config::from_flags([""; 0]).unwrap(), true);
+    let mut tried = 0;
+    for route in &routes {
+        let Some(operation) = &route.operation else { continue };
+        let dir = Dir::new("docs");
+        let server = Server::start(&dir);
+        let commands = Commands(server.get("/docs/api").text());
+        let mut all = commands.before(operation.needs());
+        all.push(commands.of(operation.id));
+        let (status, said) = pasted(&all);
+        assert_eq!(status, Some(operation.status()), "{}: {all:#?}\n{said}", operation.id);
+        tried += 1;
+    }
+    assert!(tried > 30, "the routes are where they are looked for");
+}
