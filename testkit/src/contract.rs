@@ -44,7 +44,10 @@ fn operation(method: &str, path: &str) -> Option<(&'static str, &'static Value)>
     let fits = |route: &str| {
         let of_route: Vec<&str> = route.split('/').collect();
         of_route.len() == parts.len()
-            && of_route.iter().zip(&parts).all(|(a, b)| a == b || a.starts_with('{'))
+            && of_route
+                .iter()
+                .zip(&parts)
+                .all(|(a, b)| a == b || a.starts_with('{') && !b.is_empty())
     };
     let routes = DESCRIPTION["paths"].as_object()?.iter();
     let fitting = routes.filter(|(route, of)| fits(route) && of.get(&method).is_some());
@@ -180,6 +183,7 @@ mod tests {
         assert_eq!(route("GET", "/api/v1/orders?limit=5"), Some("/api/v1/orders"));
         assert_eq!(route("POST", "/api/v1/orders/1/pay"), Some("/api/v1/orders/{id}/pay"));
         assert_eq!(route("PATCH", "/api/v1/orders"), None);
+        assert_eq!(route("GET", "/api/v1/orders/"), None);
         assert_eq!(route("GET", "/orders/1/2"), None);
     }
 

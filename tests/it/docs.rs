@@ -45,6 +45,38 @@ fn pasted(commands: &[String]) -> (Option<u16>, String) {
     (last.and_then(|status| status.trim().parse().ok()), said)
 }
 
+/// The commands of a part of a document, a block each.
+fn blocks(file: &str, part: &str) -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    let part = text.split(&format!("\n## {part}\n")).nth(1).expect("the part is there");
+    let part = part.split("\n## ").next().unwrap();
+    let blocks = part.split("```sh\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_first_sale_of_the_guide_works_when_it_is_pasted() {
+    let dir = Dir::new("guide");
+    let server = Server::start(&dir);
+    let mut blocks = blocks("docs/api.md", "Your first sale");
+    let address = format!("http://{}", server.address);
+    assert!(blocks[0].contains("URL=http://localhost:9000\n"), "{blocks:?}");
+    blocks[0] = blocks[0].replace("http://localhost:9000", &address);
+    // Held, paid, read, refunded.
+    assert_eq!(blocks.len(), 4);
+    for (number, status) in [201, 200, 200, 200].into_iter().enumerate() {
+        let (last, said) = pasted(&blocks[..=number]);
+        assert_eq!(last, Some(status), "{}\n{said}", blocks[number]);
+    }
+    let (_, said) = pasted(&blocks);
+    assert!(said.contains(r#""state":"paid""#), "{said}");
+    assert!(
+        said.contains(r#""state":"refunding""#) || said.contains(r#""state":"refunded""#),
+        "{said}"
+    );
+}
+
 #[test]
 fn each_command_of_the_page_works_when_it_is_pasted() {
     // Each is asked of a server of its own, as after the first start.

@@ -255,6 +255,9 @@ fn type_of(schema: &Value) -> String {
         let anchor = if name == "ProblemCode" { "problems" } else { name };
         return format!("<a href=\"#{anchor}\">{name}</a>");
     }
+    if schema["anyOf"][0]["format"] == "date-time" {
+        return "time".into();
+    }
     if let Some(either) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
         return either.iter().map(type_of).collect::<Vec<_>>().join(" or ");
     }
