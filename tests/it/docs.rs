@@ -4,6 +4,7 @@ use crate::harness::*;
 use nts_server::config::Config;
 use nts_server::http::openapi::Needs;
 use nts_server::http::routes::routes;
+use std::path::Path;
 use std::process::Command;
 
 /// The commands of the page by their ids, as a browser would copy them.
@@ -47,7 +48,7 @@ fn pasted(commands: &[String]) -> (Option<u16>, String) {
 
 /// The commands of a part of a document, a block each.
 fn blocks(file: &str, part: &str) -> Vec<String> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = std::fs::read_to_string(path).unwrap();
     let part = text.split(&format!("\n## {part}\n")).nth(1).expect("the part is there");
     let part = part.split("\n## ").next().unwrap();
@@ -94,4 +95,39 @@ fn each_command_of_the_page_works_when_it_is_pasted() {
         tried += 1;
     }
     assert!(tried > 30, "the routes are where they are looked for");
+}
+
+/// Asks everything that the description allows, and what it forbids, and looks whether each answer is described.
+/// `tools/schemathesis` gets it.
+#[test]
+fn schemathesis_finds_nothing() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let program = target.join("schemathesis/bin/st");
+    if !program.exists() {
+        let why = "schemathesis is not in target/schemathesis: run tools/schemathesis";
+        assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
+        println!("left out: what schemathesis finds. {why}; ./check does");
+        return;
+    }
+    let dir = Dir::new("schemathesis");
+    let server = Server::start_with(&dir, &[("NTS_DEMO_TICKETS", "5000")]);
+    let with = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/schemathesis");
+    let output = Command::new(program)
+        .arg("--config-file")
+        .arg(with.join("schemathesis.toml"))
+        .args(["run", "--no-color", "--header", &format!("Authorization: Bearer {KEY}")])
+        .arg(format!("http://{}/openapi.json", server.address))
+        .current_dir(dir.path(""))
+        .env("SCHEMATHESIS_HOOKS", "hooks")
+        .env("PYTHONPATH", with)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    // All but the stream were asked, and orders were led from the hold to the refund.
+    let tested = said.split("Tested: ").nth(1).and_then(|after| after.lines().next()).unwrap();
+    assert!(tested.trim().parse::<usize>().unwrap() > 30, "{said}");
+    let asked = Request::get("/api/v1/orders?state=refunded").bearer(KEY);
+    assert_ne!(server.send(asked).json()["orders"].as_array().unwrap().len(), 0, "{said}");
 }

@@ -57,7 +57,7 @@ const LIVE_EVERY: Duration = Duration::from_millis(250);
 const LIVE_IDLE: Duration = Duration::from_secs(15);
 
 /// The fewest characters of the idempotency key of an order: the answer to it holds the order's secret.
-const LEAST_KEY: usize = 16;
+pub(in crate::http) const LEAST_KEY: usize = 16;
 
 /// A line of an order as the core wants it.
 pub fn wish(line: LineBody) -> LineWish {

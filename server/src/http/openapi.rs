@@ -560,11 +560,16 @@ fn told(route: &Described, operation: &Operation) -> Value {
         json!({"name": name, "in": "query", "description": about, "schema": schema})
     }));
     if operation.keyed {
+        // Whoever guesses the key of a hold gets its order.
+        let least = if operation.id == "hold_tickets" { crate::http::api::LEAST_KEY } else { 1 };
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header",
             "description": "For 24 hours the same key with the same body acts once and gives the same answer. Use a \
-                            random one, such as a UUID; a hold wants at least 16 characters.",
-            "schema": {"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[!-~]+$"},
+                            random one, such as a UUID.",
+            "schema": {
+                "type": "string", "minLength": least, "maxLength": 255,
+                "pattern": "^[!-~]([ -~]*[!-~])?$",
+            },
         }));
     }
     parameters.extend(operation.headers.iter().map(|parameter| {
