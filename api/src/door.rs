@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// Which way somebody goes through a gate.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// An entry.
@@ -15,7 +16,7 @@ pub enum Direction {
 }
 
 /// `POST /api/v1/events/{event}/check-ins`: one entry or exit.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInBody {
     /// The code of the ticket, as it is scanned or typed; left out if `ticket` names it.
@@ -46,7 +47,7 @@ pub struct CheckInBody {
 }
 
 /// Names a ticket by its order.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TicketName {
     /// The order's id.
@@ -56,7 +57,7 @@ pub struct TicketName {
 }
 
 /// `POST /api/v1/events/{event}/check-ins`: many, in the order in which they were.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInsBody {
     /// At most 100.
@@ -66,7 +67,7 @@ pub struct CheckInsBody {
 macro_rules! scan_results {
     ($($(#[doc = $about:literal])+ $variant:ident = $word:literal,)*) => {
         /// What came of a scan.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
         pub enum ScanResult {
             $($(#[doc = $about])+ #[serde(rename = $word)] $variant,)*
         }
@@ -135,7 +136,7 @@ scan_results! {
 }
 
 /// The answer to one scan.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckIn<'a> {
     /// When it was recorded.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
@@ -166,7 +167,7 @@ pub struct CheckIn<'a> {
 }
 
 /// The answer to many scans, in their order.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckInResults<'a> {
     /// One for each.
     #[serde(borrow)]
@@ -174,7 +175,7 @@ pub struct CheckInResults<'a> {
 }
 
 /// An earlier scan of the same ticket.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SeenScan<'a> {
     /// When it was.
     #[serde(borrow)]
@@ -185,7 +186,7 @@ pub struct SeenScan<'a> {
 }
 
 /// A ticket as the door sees it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScannedTicket<'a> {
     /// The name of its guest, or else of its buyer.
     #[serde(borrow)]
@@ -201,14 +202,14 @@ pub struct ScannedTicket<'a> {
 }
 
 /// `DELETE /api/v1/events/{event}/check-ins/{device}/{nonce}`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UndoneScan {
     /// What came of it.
     pub result: UndoResult,
 }
 
 /// What came of undoing a scan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UndoResult {
     /// It is undone, now or before.
@@ -222,7 +223,7 @@ pub enum UndoResult {
 }
 
 /// `GET /api/v1/events/{event}/check-ins`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckIns<'a> {
     /// Late scans that would have been refused and were not undone, the last first.
     #[serde(borrow)]
@@ -240,7 +241,7 @@ pub struct CheckIns<'a> {
 }
 
 /// What a gate counted on a day, without what was undone.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GateCount<'a> {
     /// The day, as in `2027-06-05`.
     #[serde(borrow)]
@@ -259,7 +260,7 @@ pub struct GateCount<'a> {
 }
 
 /// A scan that is recorded.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordedScan<'a> {
     /// When it was, as far as is known.
     #[serde(borrow)]
@@ -294,7 +295,7 @@ pub struct RecordedScan<'a> {
 }
 
 /// How often a ticket lets somebody in.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Admission {
     /// Once.
@@ -307,7 +308,7 @@ pub enum Admission {
 }
 
 /// `PUT /api/v1/events/{event}/door`, and the answer to it and to `GET`: how the door of an event works.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Door {
     /// How often a ticket lets somebody in.
@@ -322,7 +323,7 @@ pub struct Door {
 }
 
 /// A gate.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// Its id within the event: 1 to 64 of `a-z`, `0-9` and `-`.
@@ -335,7 +336,7 @@ pub struct Gate {
 }
 
 /// `POST /api/v1/events/{event}/door/devices`: a device says that it is there.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DoorDeviceBody {
     /// The device, by a UUID of its own that it keeps.
@@ -349,7 +350,7 @@ pub struct DoorDeviceBody {
 }
 
 /// `GET /api/v1/events/{event}/door/devices`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DoorDevices<'a> {
     /// The devices that were heard of, by gate.
     #[serde(borrow)]
@@ -357,7 +358,7 @@ pub struct DoorDevices<'a> {
 }
 
 /// A device at a door.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DoorDevice<'a> {
     /// Its id.
     #[serde(borrow)]
@@ -373,7 +374,7 @@ pub struct DoorDevice<'a> {
 }
 
 /// `POST /api/v1/events/{event}/door/links`: makes a link for a gate.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GateLinkBody {
     /// The id of the gate; empty: whoever uses the link chooses one.
@@ -390,7 +391,7 @@ pub struct GateLinkBody {
 }
 
 /// `GET /api/v1/events/{event}/door/links`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GateLinks<'a> {
     /// The links, the newest first; those as well that have ended.
     #[serde(borrow)]
@@ -398,7 +399,7 @@ pub struct GateLinks<'a> {
 }
 
 /// A link with which a phone checks people in, without an account.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GateLink<'a> {
     /// When somebody ended it.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
@@ -424,7 +425,7 @@ pub struct GateLink<'a> {
 }
 
 /// `GET /api/v1/events/{event}/door/list`: a page of the tickets, for use without a network.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DoorList<'a> {
     /// What to ask for as `page` to get the next page; absent: that was all.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
@@ -438,7 +439,7 @@ pub struct DoorList<'a> {
 }
 
 /// A ticket of the list.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ListedTicket<'a> {
     /// Its last entry or exit.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
@@ -458,7 +459,7 @@ pub struct ListedTicket<'a> {
 }
 
 /// The last entry or exit with a ticket.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LastPass<'a> {
     /// When it was.
     #[serde(borrow)]
@@ -471,7 +472,7 @@ pub struct LastPass<'a> {
 }
 
 /// `GET /api/v1/events/{event}/door/tickets?q=`: tickets by the name of a guest or a buyer.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct NamedTickets<'a> {
     /// Whether there are more than these: a longer name finds fewer.
     pub more: bool,
@@ -481,7 +482,7 @@ pub struct NamedTickets<'a> {
 }
 
 /// A ticket that was found by a name.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct NamedTicket<'a> {
     /// Its last entry or exit.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
@@ -494,7 +495,7 @@ pub struct NamedTicket<'a> {
 }
 
 /// `GET /api/v1/events/{event}/door/arrivals`: how people arrived.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Arrivals<'a> {
     /// With how many tickets somebody came in.
     pub arrived: i64,
@@ -506,7 +507,7 @@ pub struct Arrivals<'a> {
 }
 
 /// What went through a gate in a quarter of an hour.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Passed<'a> {
     /// When it begins.
     #[serde(borrow)]

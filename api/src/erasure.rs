@@ -3,9 +3,10 @@
 use crate::OrderState;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// `POST /api/v1/erasures`: one of `email` and `order`, and `dry_run`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErasureBody {
     /// All orders of this e-mail address, however it is written in them.
@@ -20,7 +21,7 @@ pub struct ErasureBody {
 }
 
 /// What was erased, or would be.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Erasure<'a> {
     /// Whether nothing was changed, because only the numbers were asked for.
     pub dry_run: bool,
@@ -36,7 +37,7 @@ pub struct Erasure<'a> {
 }
 
 /// An order that keeps its buyer for now.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct OrderLeft<'a> {
     /// Its id.
     #[serde(borrow)]

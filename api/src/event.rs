@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// An amount of money.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Money<'a> {
     /// In the currency's minor unit: pence, cents.
@@ -14,7 +15,7 @@ pub struct Money<'a> {
 }
 
 /// `GET /api/v1/events`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventList<'a> {
     /// When the counts were true.
     pub as_of: Cow<'a, str>,
@@ -24,7 +25,7 @@ pub struct EventList<'a> {
 }
 
 /// `GET /api/v1/events/{event}`, and the answer to `PUT`: an event with its counts.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Event<'a> {
     /// When the counts were true.
     #[serde(borrow)]
@@ -46,6 +47,7 @@ pub struct Event<'a> {
     #[serde(borrow)]
     pub description: Cow<'a, str>,
     /// When it ends; null: 12 hours after it begins.
+    #[schema(required)]
     pub ends_at: Option<Cow<'a, str>>,
     /// Whether the public list of events leaves it out.
     pub hidden: bool,
@@ -57,8 +59,10 @@ pub struct Event<'a> {
     /// Whether `ann+1@example.org` and `ann@example.org` are one buyer.
     pub ignore_email_tags: bool,
     /// How many days after the end buyers' names and addresses are replaced; null: never.
+    #[schema(required)]
     pub keep_buyers_days: Option<u32>,
     /// The most tickets of one buyer; null: as many as they like.
+    #[schema(required)]
     pub limit_per_buyer: Option<u32>,
     /// The most tickets in one order.
     pub limit_per_order: u32,
@@ -66,6 +70,7 @@ pub struct Event<'a> {
     #[serde(borrow)]
     pub name: Cow<'a, str>,
     /// Until when the names on tickets can be changed; null: until it begins.
+    #[schema(required)]
     pub names_until: Option<Cow<'a, str>>,
     /// Whether the sale is open.
     pub on_sale: bool,
@@ -83,8 +88,10 @@ pub struct Event<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
     pub questions: Vec<Question<'a>>,
     /// When the sale ends; null: when the event ends.
+    #[schema(required)]
     pub sale_closes: Option<Cow<'a, str>>,
     /// When the sale begins; null: it has begun.
+    #[schema(required)]
     pub sale_opens: Option<Cow<'a, str>>,
     /// When it begins.
     #[serde(borrow)]
@@ -98,7 +105,7 @@ pub struct Event<'a> {
 }
 
 /// A question of an event.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Question<'a> {
     /// With what it is answered, if `kind` is `choice`; absent otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
@@ -123,7 +130,7 @@ pub struct Question<'a> {
 }
 
 /// The answer to `PUT /api/v1/events/{event}`: the event, and after its own members what is odd about it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct PutAnswer<'a> {
     /// The event as it is now.
     #[serde(flatten)]
@@ -134,7 +141,7 @@ pub struct PutAnswer<'a> {
 
 /// The answer to `POST /api/v1/events/{event}/cancel`, and to `GET /api/v1/events/{event}/cancellation`: how
 /// far it is that everybody has the money back.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Cancellation<'a> {
     /// The id of the event.
     #[serde(borrow)]
@@ -142,6 +149,7 @@ pub struct Cancellation<'a> {
     /// When the event was cancelled.
     pub canceled_at: Cow<'a, str>,
     /// When the last order was at rest; null: it goes on.
+    #[schema(required)]
     pub done_at: Option<Cow<'a, str>>,
     /// How many places were held or sold when it was cancelled.
     pub places: u64,
@@ -161,23 +169,23 @@ pub struct Cancellation<'a> {
 }
 
 /// An event of the stream `GET /api/v1/events/{event}/live`: the counts as they change.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventCounts<'a> {
     /// When the counts were true.
     #[serde(borrow)]
     pub as_of: Cow<'a, str>,
-    /// As in [`Event`].
+    /// As in the answer to `GET` of an event.
     pub on_sale: bool,
-    /// As in [`Event`].
+    /// As in the answer to `GET` of an event.
     #[serde(borrow)]
     pub pools: Vec<Pool<'a>>,
-    /// As in [`Event`].
+    /// As in the answer to `GET` of an event.
     #[serde(borrow)]
     pub ticket_types: Vec<TicketType<'a>>,
 }
 
 /// Places that several ticket types may share.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Pool<'a> {
     /// How many places there are.
     pub capacity: u32,
@@ -193,7 +201,7 @@ pub struct Pool<'a> {
 }
 
 /// What can be ordered. What most ticket types do not have is left out.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TicketType<'a> {
     /// How many of it are sold at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,7 +258,7 @@ pub struct TicketType<'a> {
 }
 
 /// A time in which a ticket type has another price.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Phase<'a> {
     /// How many tickets are sold in it at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -267,7 +275,7 @@ pub struct Phase<'a> {
 }
 
 /// A code with its counts, as its organiser sees it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Code<'a> {
     /// How much it takes off the price of each ticket.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
@@ -301,7 +309,7 @@ pub struct Code<'a> {
 }
 
 /// `PUT /api/v1/events/{event}`: an event as an organiser writes it, in JSON or in TOML.
-#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventBody {
     /// Its name.
@@ -369,7 +377,7 @@ pub struct EventBody {
 }
 
 /// A question of an event.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuestionBody {
     /// Its id, which it keeps.
@@ -393,7 +401,7 @@ pub struct QuestionBody {
 }
 
 /// Places that several ticket types may share.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PoolBody {
     /// Its id.
@@ -404,7 +412,7 @@ pub struct PoolBody {
 
 /// What can be ordered. Of one that is there already, the fields from `hidden` on stay as they are if none of
 /// them is said.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TicketTypeBody {
     /// Its id.
@@ -437,7 +445,7 @@ pub struct TicketTypeBody {
 }
 
 /// A time in which a ticket type has another price: until a moment, or until so many are sold in it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhaseBody {
     /// Its name.
@@ -453,7 +461,7 @@ pub struct PhaseBody {
 }
 
 /// A code with which buyers see more, or pay less.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CodeBody {
     /// The code.

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// `POST /api/v1/events/{event}/guests`: what became of the file.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GuestsAnswer<'a> {
     /// Whether nothing was to be given.
     pub dry_run: bool,
@@ -32,7 +33,7 @@ pub struct GuestsAnswer<'a> {
 }
 
 /// How many tickets of a type a file has.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GuestCount<'a> {
     /// How many of them are still to be given.
     pub left: u64,
@@ -44,7 +45,7 @@ pub struct GuestCount<'a> {
 }
 
 /// What is said of a row.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RowNote<'a> {
     /// The line of the file on which it begins, from 1.
     pub line: u64,

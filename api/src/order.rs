@@ -3,9 +3,10 @@
 use crate::{ActionKind, AttemptState, MailKind, MailState, Money, OrderState, RefundState};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// The answer to a hold, the same each time that it is given.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HeldOrder<'a> {
     /// The order's id.
     #[serde(borrow)]
@@ -16,7 +17,7 @@ pub struct HeldOrder<'a> {
     /// The event's id.
     #[serde(borrow)]
     pub event: Cow<'a, str>,
-    /// Always [`OrderState::Held`].
+    /// Always `held`.
     pub state: OrderState,
     /// When the hold ends.
     #[serde(borrow)]
@@ -32,7 +33,7 @@ pub struct HeldOrder<'a> {
 }
 
 /// What an order has of one rate of VAT. Prices include it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Vat<'a> {
     /// The rate in per cent, such as `19` or `5.5`.
     #[serde(borrow)]
@@ -46,7 +47,7 @@ pub struct Vat<'a> {
 }
 
 /// So many tickets of one type.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HeldLine<'a> {
     /// The ticket type's id.
     #[serde(borrow)]
@@ -64,7 +65,7 @@ pub struct HeldLine<'a> {
 }
 
 /// `GET /api/v1/orders/{id}`, and the answer to `pay` and `cancel`: an order as its buyer sees it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Order<'a> {
     /// What the buyer must do before the bank pays; only in the answer to `pay`, and only if there is
     /// something to do.
@@ -132,7 +133,7 @@ pub struct Order<'a> {
 }
 
 /// An answer to a question of the event.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Answer<'a> {
     /// The answer; to a question of the kind `yes_no` it is `yes` or `no`.
     #[serde(borrow)]
@@ -149,7 +150,7 @@ pub struct Answer<'a> {
 }
 
 /// Who ordered.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Buyer<'a> {
     /// The e-mail address; empty for a reservation by name.
     #[serde(borrow)]
@@ -166,7 +167,7 @@ pub struct Buyer<'a> {
 }
 
 /// A mail about an order.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Mail<'a> {
     /// When it was sent or came to its end; since when it is owed, as long as it is.
     #[serde(borrow)]
@@ -181,7 +182,7 @@ pub struct Mail<'a> {
 }
 
 /// `POST /api/v1/orders/{id}/mails`: the mails about an order.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct MailList<'a> {
     /// The newest first.
     #[serde(borrow)]
@@ -189,7 +190,7 @@ pub struct MailList<'a> {
 }
 
 /// So many tickets of one type.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct OrderLine<'a> {
     /// What the code took off the price of one.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
@@ -209,28 +210,29 @@ pub struct OrderLine<'a> {
 }
 
 /// A payment.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Payment<'a> {
     /// The attempts to pay, in the order in which they were made.
     #[serde(borrow)]
     pub attempts: Vec<Attempt<'a>>,
     /// What of it the cardholder disputes; null: nothing.
     #[serde(borrow)]
+    #[schema(required)]
     pub dispute: Option<Dispute<'a>>,
     /// Whether real money moves.
     pub live: bool,
 }
 
 /// An attempt to pay.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Attempt<'a> {
     /// What the bank wants of the buyer: an address to go to, or a secret for Stripe's script. Only in
-    /// the state [`AttemptState::Action`], and null there until it is known.
+    /// the state `action`, and null there until it is known.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub action: Option<Option<Cow<'a, str>>>,
     /// Its number, counted from 1.
     pub number: u16,
-    /// Why it was declined; only in the state [`AttemptState::Declined`].
+    /// Why it was declined; only in the state `declined`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
     /// What became of it.
@@ -247,7 +249,7 @@ where
 }
 
 /// What the cardholder disputes.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Dispute<'a> {
     /// How much.
     pub amount: Money<'a>,
@@ -257,7 +259,7 @@ pub struct Dispute<'a> {
 }
 
 /// A ticket.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Ticket<'a> {
     /// The code that people type.
     #[serde(borrow)]
@@ -283,7 +285,7 @@ pub struct Ticket<'a> {
 }
 
 /// A refund.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Refund<'a> {
     /// How much.
     pub amount: Money<'a>,
@@ -293,6 +295,7 @@ pub struct Refund<'a> {
     #[serde(borrow)]
     pub id: Cow<'a, str>,
     /// Why it failed; null: it did not.
+    #[schema(required)]
     pub reason: Option<Cow<'a, str>>,
     /// Whether its places were put back on sale.
     pub restock: bool,
@@ -301,24 +304,25 @@ pub struct Refund<'a> {
 }
 
 /// What the buyer must do before the bank pays.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Action<'a> {
-    /// The secret that Stripe's script needs; only for [`ActionKind::ClientSecret`].
+    /// The secret that Stripe's script needs; only for `client_secret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<Cow<'a, str>>,
     /// What kind it is.
     #[serde(rename = "type")]
     pub kind: ActionKind,
-    /// The address to go to; only for [`ActionKind::Redirect`].
+    /// The address to go to; only for `redirect`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Cow<'a, str>>,
 }
 
 /// `GET /api/v1/events/{event}/orders` and `GET /api/v1/orders`: a page of orders.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct OrderList<'a> {
     /// Where the next page begins: the value of its query's `after`; null: this is the last one. A page may have
     /// fewer orders than its limit, and none at all, although more follow.
+    #[schema(required)]
     pub next: Option<Cow<'a, str>>,
     /// The orders, the oldest first; with `q` or `email` in no order that is promised.
     #[serde(borrow)]
@@ -326,13 +330,14 @@ pub struct OrderList<'a> {
 }
 
 /// `POST /api/v1/orders/{id}/refunds`: what was made, and the order after it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RefundAnswer<'a> {
     /// The order.
     #[serde(borrow)]
     pub order: Order<'a>,
     /// The refund.
     #[serde(borrow)]
+    #[schema(required)]
     pub refund: Option<Refund<'a>>,
 }
 

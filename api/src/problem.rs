@@ -4,17 +4,18 @@ use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// Makes [`ProblemCode`] and all that is known of each code from one list. An entry is the variant,
 /// its text on the wire, the HTTP statuses it comes with (the usual one first), its title, and what
 /// it means in one or two sentences, which are also its documentation.
 macro_rules! problem_codes {
     ($($variant:ident = $text:literal, [$usual:literal $(, $other:literal)*], $title:literal, $meaning:literal;)*) => {
-        /// Why a request was not done: the member `code` of a [`Problem`]. Programs decide by it;
+        /// Why a request was not done: the member `code` of a problem. Programs decide by it;
         /// titles and details are for people and may change.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, ToSchema)]
         pub enum ProblemCode {
-            $(#[doc = $meaning] $variant,)*
+            $(#[doc = $meaning] #[schema(rename = $text)] $variant,)*
         }
 
         impl ProblemCode {
@@ -265,7 +266,7 @@ impl<'de> Deserialize<'de> for ProblemCode {
 }
 
 /// Whether a request that was not done moved money.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MoneyMoved {
     /// No money was moved by the request.
@@ -278,7 +279,7 @@ pub enum MoneyMoved {
 
 /// The body of an answer to a request that was not done, with the media type
 /// `application/problem+json`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem<'a> {
     /// Why, for programs.
     pub code: ProblemCode,

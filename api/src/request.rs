@@ -2,9 +2,10 @@
 
 use crate::Money;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `POST /api/v1/events/{event}/orders`: holds places.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderBody {
     /// Who orders.
@@ -17,7 +18,7 @@ pub struct OrderBody {
 }
 
 /// Who orders.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BuyerBody {
     /// The name.
@@ -31,7 +32,7 @@ pub struct BuyerBody {
 }
 
 /// How many of which ticket type.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineBody {
     /// The ticket type's id.
@@ -41,7 +42,7 @@ pub struct LineBody {
 }
 
 /// How many of which ticket type, and at which price.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HoldLine {
     /// The ticket type's id.
@@ -54,7 +55,7 @@ pub struct HoldLine {
 }
 
 /// `POST /api/v1/orders/{id}/pay`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PayBody {
     /// The token that the payment provider gave for the card; left out where nothing is to be paid.
@@ -63,7 +64,7 @@ pub struct PayBody {
 }
 
 /// `PUT /api/v1/orders/{id}/answers`: all answers to what is asked. One that is not among them is taken back.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswersBody {
     /// The answers.
@@ -71,7 +72,7 @@ pub struct AnswersBody {
 }
 
 /// An answer to a question of the event.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerBody {
     /// The question's id.
@@ -86,7 +87,7 @@ pub struct AnswerBody {
 
 /// `POST /api/v1/events/{event}/sales`: tickets that the organiser gives away, or sells for cash or by a card
 /// terminal.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SaleBody {
     /// For whom. The e-mail address may be empty: then nothing is mailed.
@@ -104,7 +105,7 @@ pub struct SaleBody {
 }
 
 /// Whom the organiser sells or gives tickets.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SaleBuyerBody {
     /// The name.
@@ -115,7 +116,7 @@ pub struct SaleBuyerBody {
 }
 
 /// `PUT /api/v1/orders/{id}/name`: the name of the buyer of an order was mistyped.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BuyerNameBody {
     /// The name, 1 to 200 characters.
@@ -123,7 +124,7 @@ pub struct BuyerNameBody {
 }
 
 /// `PUT /api/v1/orders/{id}/email`: another address for an order that is paid.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmailBody {
     /// The address.
@@ -131,7 +132,7 @@ pub struct EmailBody {
 }
 
 /// `POST /api/v1/orders/{id}/refunds`: one of `all`, `lines` and `failed`, and `restock`; or `amount`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefundBody {
     /// All that is left.

@@ -3,14 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// Declares an enum of words: each value with its text on the wire and its meaning.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($value:ident = $text:literal, $meaning:literal;)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
         pub enum $name {
-            $(#[doc = $meaning] #[serde(rename = $text)] $value,)*
+            $(#[doc = $meaning] #[serde(rename = $text)] #[schema(rename = $text)] $value,)*
         }
 
         impl $name {
@@ -76,7 +77,7 @@ words! {
 }
 
 words! {
-    /// The kinds of [`crate::Action`].
+    /// The kinds of an action.
     ActionKind {
         Redirect = "redirect", "The buyer goes to `url`.";
         ClientSecret = "client_secret", "Stripe's script does it with `client_secret`.";

@@ -3,9 +3,10 @@
 use crate::Ticket;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// `POST /api/v1/orders/{id}/tickets/{number}`: who comes with a ticket.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NameBody {
     /// The name, 1 to 200 characters.
@@ -13,7 +14,7 @@ pub struct NameBody {
 }
 
 /// `GET /api/v1/tickets/{code}`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FoundTicket<'a> {
     /// The event's id.
     #[serde(borrow)]
@@ -31,7 +32,7 @@ pub struct FoundTicket<'a> {
 }
 
 /// What a code of a ticket is good for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TicketState {
     /// It lets its guest in.
@@ -43,7 +44,7 @@ pub enum TicketState {
 }
 
 /// `GET /api/v1/door/keys`: with what the codes of tickets are verified.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DoorKeys<'a> {
     /// All keys, the oldest first.
     #[serde(borrow)]
@@ -51,7 +52,7 @@ pub struct DoorKeys<'a> {
 }
 
 /// A key that signs tickets, or has.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DoorKey<'a> {
     /// Always `Ed25519` (RFC 8032).
     #[serde(borrow)]

@@ -3,9 +3,10 @@
 use crate::Money;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// The body of a message to a webhook.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WebhookMessage<'a> {
     /// What it is about.
     #[serde(borrow)]
@@ -19,7 +20,7 @@ pub struct WebhookMessage<'a> {
 }
 
 /// What a message is about. Which members there are follows from its type.
-#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WebhookData<'a> {
     /// The event, by its id.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +53,7 @@ pub struct WebhookData<'a> {
 }
 
 /// A refund that was made.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WebhookRefund<'a> {
     /// How much went back.
     pub amount: Money<'a>,
@@ -62,7 +63,7 @@ pub struct WebhookRefund<'a> {
 }
 
 /// `POST /api/v1/webhooks`: a new webhook. `PATCH /api/v1/webhooks/{id}`: what of it changes; what is left out stays.
-#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookBody {
     /// Where messages go: an `https` address. A new webhook needs one.
@@ -81,7 +82,7 @@ pub struct WebhookBody {
 }
 
 /// A webhook.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Webhook<'a> {
     /// When it was made.
     #[serde(borrow)]
@@ -115,7 +116,7 @@ pub struct Webhook<'a> {
 }
 
 /// `GET /api/v1/webhooks`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WebhookList<'a> {
     /// All of them, the oldest first.
     #[serde(borrow)]
@@ -123,7 +124,7 @@ pub struct WebhookList<'a> {
 }
 
 /// Where a message to a webhook stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// It is to be sent, or to be sent again.
@@ -135,7 +136,7 @@ pub enum DeliveryState {
 }
 
 /// A message to a webhook.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WebhookDelivery<'a> {
     /// How often it was tried in vain.
     pub attempts: u32,
@@ -162,7 +163,7 @@ pub struct WebhookDelivery<'a> {
 }
 
 /// How a try to deliver a message went.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WebhookTry<'a> {
     /// How the answer begins: at most a kilobyte.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -181,7 +182,7 @@ pub struct WebhookTry<'a> {
 }
 
 /// `GET /api/v1/webhooks/{id}/deliveries`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WebhookDeliveries<'a> {
     /// The newest first.
     #[serde(borrow)]

@@ -19,6 +19,7 @@ pub mod legacy;
 mod middleware;
 mod multipart;
 pub mod office;
+pub mod openapi;
 pub mod ops;
 pub mod page;
 pub mod problem;

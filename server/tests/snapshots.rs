@@ -6,6 +6,8 @@
 
 #[path = "pages/languages.rs"]
 mod languages;
+#[path = "pages/openapi.rs"]
+mod openapi;
 
 use axum::Router;
 use axum::body::Body;
@@ -135,9 +137,11 @@ impl Shop {
     }
 
     async fn ask(&self, request: Request<Body>) -> (u16, String) {
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap_or_else(|n| match n {});
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
+        nts_testkit::contract::check(&method, &path, status, &body);
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 

@@ -1,8 +1,9 @@
 //! An HTTP client without an HTTP library: one connection for each request.
 //!
 //! - It sends what it is told, also what no library would send.
-//! - It knows neither the server nor its routes.
+//! - It knows nothing of the server, and of its routes only how the answers of the API are described.
 
+use crate::contract::check;
 use nts_api::{Problem, ProblemCode};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -127,7 +128,10 @@ impl Request {
         let mut raw = Vec::new();
         let read = read_answer(&mut stream, &mut raw);
         match Answer::parse(&raw) {
-            Some(answer) => Ok(answer),
+            Some(answer) => {
+                check(&self.method, &self.path, answer.status, &answer.body);
+                Ok(answer)
+            }
             None => {
                 sent?;
                 read?;
@@ -147,7 +151,9 @@ impl Request {
         stream.write_all(&self.body).await?;
         let mut raw = Vec::new();
         stream.read_to_end(&mut raw).await?;
-        Answer::parse(&raw).ok_or(std::io::ErrorKind::UnexpectedEof.into())
+        let answer = Answer::parse(&raw).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        check(&self.method, &self.path, answer.status, &answer.body);
+        Ok(answer)
     }
 }
 

@@ -3,7 +3,8 @@
 //! - [`Postgres`]: a private PostgreSQL server.
 //! - [`Proxy`]: a connection to a database that can be cut at a chosen place.
 //! - [`smtp::Relay`]: a mail relay that refuses, hangs and closes where a test wants.
-//! - [`Request`] and [`Answer`]: an HTTP client on bare sockets.
+//! - [`Request`] and [`Answer`]: an HTTP client on bare sockets. It holds each answer of the API against its
+//!   description ([`contract`]).
 //! - [`unmarked`]: what a page says that is in no catalogue of sentences.
 //! - [`fixtures`]: an event and an order to start from.
 //! - [`tickets`]: the tickets of an order, the same from every server.
@@ -13,6 +14,7 @@
 //! It depends on no other crate of the workspace than `boxoffice` and `nts-api`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod contract;
 pub mod fixtures;
 mod http;
 mod marks;

@@ -70,6 +70,7 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/" | "/events/{event}" | "/assets/{file}" | "/problems/{code}") => {
             looks(State::Held)
         }
+        ("GET", "/openapi.json" | "/docs/api") => looks(State::Held),
         ("GET", "/api/v1/events" | "/api/v1/events/{event}" | "/api/v1/events/{event}/live") => {
             looks(State::Held)
         }

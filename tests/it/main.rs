@@ -15,6 +15,7 @@ mod coded_sale;
 mod codes;
 mod connections;
 mod crash;
+mod docs;
 mod door;
 mod door_faults;
 mod door_gates;

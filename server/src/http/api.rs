@@ -2,6 +2,7 @@
 
 pub mod at_door;
 pub mod check_ins;
+pub(in crate::http) mod described;
 pub mod door;
 pub mod erasures;
 pub mod event_sale;
@@ -57,7 +58,7 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 const LIVE: Pace = Pace { least: Duration::from_millis(250), most: Duration::from_secs(15) };
 
 /// The fewest characters of the idempotency key of an order: the answer to it holds the order's secret.
-const LEAST_KEY: usize = 16;
+pub(in crate::http) const LEAST_KEY: usize = 16;
 
 /// A line of an order as the core wants it.
 pub fn wish(line: LineBody) -> LineWish {

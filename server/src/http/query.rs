@@ -62,7 +62,7 @@ pub(super) fn refusal(site: &Site, request: &Request, route: &str) -> Option<Pro
     let query = request.uri().query().filter(|query| !query.is_empty())?;
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let described = site.routes.iter().find(|r| r.path == route && r.method == *method)?;
-    route.starts_with("/api/").then(|| check(query, described.query))?
+    route.starts_with("/api/").then(|| check(query, &described.query))?
 }
 
 fn check(query: &str, known: &[&str]) -> Option<Problem> {

@@ -2,7 +2,8 @@
 //! without saying who may use it, nor without the test asking as everybody else.
 
 use super::api::{
-    at_door, check_ins, door, erasures, event_sale, mails, organiser, sales, webhooks,
+    at_door, check_ins, described as says, door, erasures, event_sale, mails, organiser, sales,
+    webhooks,
 };
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::office::{
@@ -10,12 +11,13 @@ use super::office::{
     home, keys, order as office_order, order_forms, orders, people, sale, sell, shop, sign_in,
     webhooks as office_webhooks, welcome,
 };
+use super::openapi::Operation;
 use super::shop::{
     about, answers, calendar, event, front, lost, names, order, order_form, order_mail, pay,
     ticket, tickets_pdf,
 };
 use super::site::Site;
-use super::{api, assets, door as door_page, legacy, ops, problems};
+use super::{api, assets, door as door_page, legacy, openapi, ops, problems};
 use crate::access::Right;
 use crate::config::Config;
 use axum::Router;
@@ -60,7 +62,7 @@ pub enum Access {
 }
 
 /// A route, for one method.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Described {
     /// The method. `GET` answers `HEAD` as well.
     pub method: Method,
@@ -69,7 +71,9 @@ pub struct Described {
     /// Who may use it.
     pub access: Access,
     /// The query parameters that it takes. The API refuses others.
-    pub query: &'static [&'static str],
+    pub query: Vec<&'static str>,
+    /// What it does; of routes of the API alone, which all have it.
+    pub operation: Option<Operation>,
 }
 
 /// The router as far as it is built, and what is in it.
@@ -108,16 +112,36 @@ impl Routes {
     {
         let filter = MethodFilter::try_from(method.clone()).expect("a method that axum knows");
         self.router = std::mem::take(&mut self.router).route(path, on(filter, handler));
-        self.list.push(Described { method, path, access, query: &[] });
+        self.list.push(Described { method, path, access, query: vec![], operation: None });
         self
     }
 
-    /// The query parameters of the route that was added last.
-    fn takes(&mut self, query: &'static [&'static str]) -> &mut Routes {
-        self.list.last_mut().expect("a route was added").query = query;
+    /// The query parameters of the page that was added last. Those of the API stand in what it says.
+    fn takes(&mut self, query: &[&'static str]) -> &mut Routes {
+        self.list.last_mut().expect("a route was added").query = query.to_vec();
+        self
+    }
+
+    /// What the route of the API says of itself that was added last, with the parameters of its query.
+    fn says(&mut self, operation: Operation) -> &mut Routes {
+        let last = self.list.last_mut().expect("a route was added");
+        last.query = operation.query_names();
+        last.operation = Some(operation);
+        self
+    }
+
+    /// All that is in it. A route of the API without a description is a mistake in this file.
+    fn all_described(self) -> Routes {
+        for Described { method, path, operation, .. } in &self.list {
+            let of_api = path.starts_with(API);
+            assert!(operation.is_some() == of_api, "{method} {path}: see `api/described.rs`");
+        }
         self
     }
 }
+
+/// How the path of each route of the API begins.
+const API: &str = "/api/";
 
 /// All routes of a server with these settings. `sandbox`: it serves with the sandbox, and no money moves.
 pub fn routes(config: &Config, sandbox: bool) -> Vec<Described> {
@@ -130,6 +154,10 @@ pub(super) fn router(config: &Config, sandbox: bool) -> Router<Arc<Site>> {
 }
 
 fn build(config: &Config, sandbox: bool) -> Routes {
+    list(config, sandbox).all_described()
+}
+
+fn list(config: &Config, sandbox: bool) -> Routes {
     use Access::*;
     use Right::*;
     let mut routes = Routes { router: Router::new(), list: Vec::new() };
@@ -163,85 +191,127 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/privacy", Anyone, about::privacy)
         .get("/pictures/{picture}", Anyone, about::picture)
         .get("/problems/{code}", Anyone, problems::show)
+        .get("/openapi.json", Anyone, openapi::serve)
+        .get("/docs/api", Anyone, openapi::page)
         .get("/api/v1/events", Anyone, api::events)
-        .takes(&["over"])
+        .says(says::events())
         .get("/api/v1/events/{event}", Anyone, api::event)
-        .takes(&["code"])
+        .says(says::event())
         .add(Method::PUT, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::put_event)
+        .says(says::put_event())
         .add(Method::DELETE, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::delete_event)
+        .says(says::delete_event())
         .post("/api/v1/events/{event}/pause", Staff(ChangeEvents), event_sale::pause)
+        .says(says::pause())
         .post("/api/v1/events/{event}/resume", Staff(ChangeEvents), event_sale::resume)
+        .says(says::resume())
         .post("/api/v1/events/{event}/cancel", Staff(Refund), event_sale::cancel)
+        .says(says::cancel_event())
         .get("/api/v1/events/{event}/cancellation", Staff(SeeEvents), event_sale::cancellation)
+        .says(says::cancellation())
         .get("/api/v1/events/{event}/live", Anyone, api::live)
+        .says(says::live())
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
+        .says(says::hold())
         .get("/api/v1/events/{event}/orders", Staff(SeeOrders), organiser::orders)
-        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
+        .says(says::orders())
         .get("/api/v1/orders", Staff(SeeOrders), organiser::all_orders)
-        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
+        .says(says::all_orders())
         .post("/api/v1/events/{event}/sales", Staff(SellTickets), sales::sell)
+        .says(says::sell())
         .post("/api/v1/events/{event}/check-ins", Staff(CheckIn), check_ins::check_in)
+        .says(says::check_in())
         .get("/api/v1/events/{event}/check-ins", Staff(CheckIn), check_ins::overview)
-        .takes(&["limit"])
+        .says(says::overview())
         .add(
             Method::DELETE,
             "/api/v1/events/{event}/check-ins/{device}/{nonce}",
             Staff(CheckIn),
             check_ins::undo,
         )
+        .says(says::undo())
         .get("/api/v1/events/{event}/door", Staff(CheckIn), check_ins::door)
+        .says(says::door())
         .add(Method::PUT, "/api/v1/events/{event}/door", Staff(ChangeEvents), check_ins::put_door)
+        .says(says::put_door())
         .post("/api/v1/events/{event}/door/devices", Staff(CheckIn), at_door::heard)
+        .says(says::heard())
         .get("/api/v1/events/{event}/door/devices", Staff(ChangeEvents), at_door::devices)
+        .says(says::devices())
         .get("/api/v1/events/{event}/door/links", Staff(ChangeEvents), at_door::links)
+        .says(says::links())
         .post("/api/v1/events/{event}/door/links", Staff(ChangeEvents), at_door::make_link)
+        .says(says::make_link())
         .add(
             Method::DELETE,
             "/api/v1/events/{event}/door/links/{link}",
             Staff(ChangeEvents),
             at_door::end_link,
         )
+        .says(says::end_link())
         .get("/api/v1/events/{event}/door/list", Staff(CheckIn), at_door::list)
-        .takes(&["since", "page"])
+        .says(says::list())
         .get("/api/v1/events/{event}/door/tickets", Staff(CheckIn), at_door::find)
-        .takes(&["q"])
+        .says(says::find())
         .get("/api/v1/events/{event}/door/arrivals", Staff(SeeEvents), at_door::arrivals)
+        .says(says::arrivals())
         .post("/api/v1/events/{event}/guests", Staff(SellTickets), sales::import_guests)
-        .takes(&["dry_run", "language"])
+        .says(says::import_guests())
         .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
+        .says(says::order())
         .post("/api/v1/orders/{id}/pay", OrderOrStaff(ChangeOrders), api::pay)
+        .says(says::pay())
         .post("/api/v1/orders/{id}/cancel", OrderOrStaff(ChangeOrders), api::cancel)
+        .says(says::cancel())
         .post("/api/v1/orders/{id}/mails", OrderOrStaff(ChangeOrders), mails::send_again)
+        .says(says::send_again())
         .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrStaff(ChangeOrders), mails::put_email)
+        .says(says::put_email())
         .add(
             Method::PUT,
             "/api/v1/orders/{id}/answers",
             OrderOrStaff(ChangeOrders),
             sales::put_answers,
         )
+        .says(says::put_answers())
         .add(Method::PUT, "/api/v1/orders/{id}/name", Staff(ChangeOrders), sales::put_name)
+        .says(says::put_name())
         .post("/api/v1/orders/{id}/refunds", Staff(Refund), organiser::refund)
+        .says(says::refund())
         .post("/api/v1/orders/{id}/tickets/{number}", OrderOrStaff(ChangeOrders), api::name_ticket)
+        .says(says::name_ticket())
         .get("/api/v1/tickets/{code}", Staff(CheckIn), door::ticket)
-        .takes(&["event"])
+        .says(says::ticket())
         .get("/api/v1/door/keys", Staff(CheckIn), door::keys)
+        .says(says::keys())
         .post("/api/v1/door/keys", Staff(ManageShop), door::new_key)
+        .says(says::new_key())
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
+        .says(says::revoke_key())
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
+        .says(says::erase())
         .get("/api/v1/webhooks", Staff(ManageShop), webhooks::list)
+        .says(says::list_webhooks())
         .post("/api/v1/webhooks", Staff(ManageShop), webhooks::make)
+        .says(says::make_webhook())
         .get("/api/v1/webhooks/{webhook}", Staff(ManageShop), webhooks::show)
+        .says(says::webhook())
         .add(Method::PATCH, "/api/v1/webhooks/{webhook}", Staff(ManageShop), webhooks::change)
+        .says(says::change_webhook())
         .add(Method::DELETE, "/api/v1/webhooks/{webhook}", Staff(ManageShop), webhooks::remove)
+        .says(says::remove_webhook())
         .post("/api/v1/webhooks/{webhook}/test", Staff(ManageShop), webhooks::test)
+        .says(says::test_webhook())
         .post("/api/v1/webhooks/{webhook}/secret", Staff(ManageShop), webhooks::renew_secret)
+        .says(says::renew_secret())
         .get("/api/v1/webhooks/{webhook}/deliveries", Staff(ManageShop), webhooks::deliveries)
-        .takes(&["after", "limit"])
+        .says(says::deliveries())
         .post(
             "/api/v1/webhooks/{webhook}/deliveries/{delivery}/replay",
             Staff(ManageShop),
             webhooks::replay,
         )
+        .says(says::replay())
         .get("/door/worker.js", Anyone, assets::door_worker)
         .get("/door/{event}/link/{token}", GateLink, door_page::open_link)
         .get("/door/{event}", Office(CheckIn), door_page::show)
@@ -311,6 +381,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/office/events/{event}/export", Office(SeeOrders), export::show)
         .get("/office/events/{event}/export/{file}", Office(SeeOrders), export::file)
         .get("/api/v1/events/{event}/export/{file}", Staff(SeeOrders), export::file_for_programs)
+        .says(says::export())
         .get("/office/events/new", Office(ChangeEvents), events::new)
         .takes(&["copy"])
         .post("/office/events/new", Office(ChangeEvents), events::make)

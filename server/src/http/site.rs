@@ -1,6 +1,7 @@
 //! What the handlers share: the parts of the server, and what only HTTP needs.
 
 use super::legacy::Reservations;
+use super::openapi;
 use super::routes::{Described, routes};
 use super::shown::PageCache;
 use crate::app::App;
@@ -12,6 +13,8 @@ pub struct Site {
     app: Arc<App>,
     /// What is served.
     pub routes: Vec<Described>,
+    /// The description of the API, as a document and as a page.
+    pub openapi: openapi::Served,
     /// Pages of events that many ask for.
     pub shown: PageCache,
     /// What was reserved by name over the old routes.
@@ -23,7 +26,8 @@ impl Site {
     pub fn new(app: Arc<App>) -> Arc<Site> {
         let (shown, reservations) = (PageCache::default(), Reservations::default());
         let routes = routes(&app.config, app.sandbox.is_some());
-        Arc::new(Site { app, routes, shown, reservations })
+        let openapi = openapi::Served::default();
+        Arc::new(Site { app, routes, openapi, shown, reservations })
     }
 }
 
