@@ -382,7 +382,8 @@ pub struct GateLinkBody {
     pub gate: String,
     /// For whom it is, 1 to 100 characters.
     pub name: String,
-    /// From when on it works. If it is left out: from the begin of the day on which the event starts.
+    /// From when on it works. If it is left out: from the begin of the day on which the event starts, or from when its
+    /// doors open if that is earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_from: Option<String>,
     /// Until when it works. If it is left out: until noon of the day after the event.
@@ -441,7 +442,7 @@ pub struct DoorList<'a> {
 /// A ticket of the list.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ListedTicket<'a> {
-    /// Its last entry or exit.
+    /// The entry because of which nobody else comes in with it now; or, where a ticket comes in again, its last exit.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub last: Option<LastPass<'a>>,
     /// What can be read with the signed code of the ticket, by the id of the key that signed the code: in hexadecimal
@@ -484,7 +485,7 @@ pub struct NamedTickets<'a> {
 /// A ticket that was found by a name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct NamedTicket<'a> {
-    /// Its last entry or exit.
+    /// The entry because of which nobody else comes in with it now; or, where a ticket comes in again, its last exit.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub last: Option<LastPass<'a>>,
     /// The ticket.
@@ -499,7 +500,7 @@ pub struct NamedTicket<'a> {
 pub struct Arrivals<'a> {
     /// With how many tickets somebody came in.
     pub arrived: i64,
-    /// With how many of those that let somebody in nobody has come yet.
+    /// How many places are sold, less those.
     pub not_arrived: i64,
     /// What went through each gate in each quarter of an hour, by time; those without anybody are left out.
     #[serde(borrow)]

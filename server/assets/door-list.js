@@ -23,8 +23,11 @@ const lists = new Promise((done) => {
   asked.onerror = () => done(null);
 });
 
-/** Does something in one transaction, and gives the results of the requests that it returns. */
-async function inList(mode, act) {
+/** Does something in one transaction, and gives the results of the requests that it returns. A storage that does not answer
+ *  is not waited for. */
+const inList = (mode, act) => within(PAGE_MS, transaction(mode, act));
+
+async function transaction(mode, act) {
   const open = await lists;
   if (!open) throw new Error("there is no storage");
   return new Promise((done, failed) => {

@@ -425,18 +425,34 @@ const now = () => Date.now() + behind;
 const FOR_GOOD = ["revoked", "void"];
 
 /** Keeps what the box office says of a ticket. */
-async function remember(told, { gate, direction: way, nonce: of }) {
+async function remember(told, { gate, direction: way, nonce: of, code }) {
   if (!told.ticket) return;
+  if (told.result === "replaced") await rememberReplaced(code);
   const ticket = `${told.ticket.order.replaceAll("-", "").slice(0, 24)}:${told.ticket.number}`;
-  const is = { event: data.event, until: data.ends_ms, ticket, gate, at: now(), way, nonce: of };
+  const is = { event: data.event, until: data.ends_ms, ticket, gate, at: Date.parse(told.at) || now(), way, nonce: of };
   if (told.result === "already_in" && told.first) Object.assign(is, { at: Date.parse(told.first.at), gate: told.first.gate, nonce: "" });
   else if (FOR_GOOD.includes(told.result)) Object.assign(is, { no: told.result, nonce: "" });
   else if (told.result !== "admitted" && told.result !== "left") return;
   await disk("readwrite", (_, tickets) => {
     const asked = tickets.get([is.event, is.ticket]);
-    asked.onsuccess = () => { tickets.put({ ...is, before: bare(asked.result) }); };
+    asked.onsuccess = () => {
+      // The answer of before, or one that came late: this device knows more by now.
+      const isOld = ["admitted", "left"].includes(told.result) && asked.result?.at > is.at;
+      if (!isOld) tickets.put({ ...is, before: bare(asked.result) });
+    };
     return asked;
   });
+}
+
+/** Under this key stands which codes of a ticket count no more. */
+const replacedKey = (ticket) => `${ticket} replaced`;
+
+/** Keeps that a code was replaced: the codes of its revision and of those before let nobody in. */
+async function rememberReplaced(code) {
+  const signed = code && signedOf(code);
+  if (!signed) return;
+  const row = { event: data.event, until: data.ends_ms, ticket: replacedKey(signed.ticket), least: signed.revision + 1 };
+  await disk("readwrite", (_, tickets) => tickets.put(row));
 }
 
 /** What was known before, without what was known before that. */
@@ -479,14 +495,16 @@ async function alone(scan, notMade) {
       ? data.admission === "come_back" && was.way === "out" || data.admission === "once_a_day" && !sameDay
       : was.way === "in");
   };
-  let was = null;
+  let [was, replaced] = [null, false];
   const row = { nonce: scan.nonce, event: data.event, at, type: signed.type, scan: { ...scan, code: signed.code } };
   // Looked at and written at once: the page may be open twice.
   await disk("readwrite", (scans, tickets) => {
+    const old = tickets.get([data.event, replacedKey(signed.ticket)]);
     const asked = tickets.get([data.event, signed.ticket]);
     asked.onsuccess = () => {
       was = newer(asked.result, list?.was);
-      if (!fits(was)) return;
+      replaced = comesIn && old.result?.least > signed.revision;
+      if (replaced || !fits(was)) return;
       row.before = bare(asked.result);
       scans.add(row);
       tickets.put({
@@ -503,6 +521,7 @@ async function alone(scan, notMade) {
     notMade();
     count().then(() => takeBack(row, false)).catch(() => {});
   });
+  if (replaced) return shownOf({ result: "replaced", ticket });
   if (was?.no) return shownOf({ result: was.no, ticket });
   if (!fits(was)) {
     const result = comesIn ? "already_in" : "not_in";
@@ -664,6 +683,8 @@ async function sendAll() {
     throw error;
   } finally {
     await count().catch(() => {});
+    // The office is told how many are left.
+    tell().catch(() => {});
   }
 }
 
@@ -716,6 +737,7 @@ async function keep(answered, html) {
   const cache = await caches.open("nts-door-1");
   const page = new DOMParser().parseFromString(html, "text/html");
   find(`${LAST} ul`, page)?.replaceWith("They are shown when the network is back.");
+  find(".door-conflicts", page)?.replaceChildren();
   const headers = new Headers(answered.headers);
   for (const name of ["content-encoding", "content-length"]) headers.delete(name);
   await cache.put(location.pathname, new Response(`<!doctype html>${page.documentElement.outerHTML}`, { headers }));

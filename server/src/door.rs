@@ -20,7 +20,7 @@ use crate::when;
 use crate::writer::{CommandError, DoorError};
 use boxoffice::door::{
     Admission, DeviceId, Direction, DoorCommand, DoorKeys, DoorRefusal, DoorReply, DoorSpec,
-    DoorState, Nonce, Objection, Scan, ScanId, ScanReport, TicketRef, UndoneBy,
+    DoorState, Nonce, Objection, Presence, Scan, ScanId, ScanReport, TicketRef, UndoneBy,
 };
 use boxoffice::{Event, EventId, Order, TimeMs};
 use std::sync::Arc;
@@ -98,6 +98,28 @@ fn day_of(event: &Event, late_ms: Option<TimeMs>, now: TimeMs) -> i32 {
     let today = day(now);
     let day_before = day(event.spec.starts_ms.min(now)) - 1;
     late_ms.map(day).filter(|day| (day_before..=today).contains(day)).unwrap_or(today)
+}
+
+/// The scan that decides whether somebody comes in with a ticket now: because of it nobody does, or else, where a ticket
+/// comes in again, it is the last exit. `scans`: those of the ticket that count, by their turns.
+pub fn deciding(scans: &[ScanRow], admission: Admission) -> Option<&ScanRow> {
+    let visits = || scans.iter().filter(|scan| scan.visit.is_some());
+    match admission {
+        Admission::Once => visits().next(),
+        Admission::OnceADay => visits().max_by_key(|scan| scan.day),
+        Admission::ComeBack => {
+            let way = |scan: &ScanRow| if scan.goes_out { Direction::Out } else { Direction::In };
+            let inside = scans.iter().fold(0, |inside, scan| {
+                Presence::inside_after(inside, way(scan), scan.visit.is_some(), scan.late)
+            });
+            scans.iter().rfind(|scan| scan.goes_out == (inside <= 0))
+        }
+    }
+}
+
+/// The scans of one ticket among those of its order.
+fn of_ticket(scans: &[ScanRow], number: u16) -> Vec<ScanRow> {
+    scans.iter().filter(|scan| scan.number == u32::from(number)).cloned().collect()
 }
 
 /// How many people are in at an event, as far as it was scanned, and what its gates counted.

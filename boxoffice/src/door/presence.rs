@@ -29,21 +29,27 @@ impl Presence {
         presence
     }
 
+    /// How many people are in with a ticket after a scan that counts, if so many were before it.
+    pub fn inside_after(inside: i32, direction: Direction, is_visit: bool, late: bool) -> i32 {
+        match (direction, is_visit) {
+            (Direction::Out, _) => inside - 1,
+            // Whatever is missing of what was before: now one is in.
+            (Direction::In, true) if !late => 1,
+            // The exit that belongs to it may be recorded already. Whoever was in since another day has gone without an
+            // exit.
+            (Direction::In, true) => inside.min(0) + 1,
+            (Direction::In, false) => inside + 1,
+        }
+    }
+
     fn add(&mut self, scan: &Scan) {
+        let is_visit = scan.visit.is_some();
+        self.inside = Presence::inside_after(self.inside, scan.direction, is_visit, scan.late);
         match scan.direction {
             Direction::Out => {
-                self.inside -= 1;
                 self.last_out = Some(scan.seen());
             }
             Direction::In => {
-                self.inside = match scan.visit {
-                    // Whatever is missing of what was before: now one is in.
-                    Some(_) if !scan.late => 1,
-                    // The exit that belongs to it may be recorded already. Whoever was in since another day has
-                    // gone without an exit.
-                    Some(_) => self.inside.min(0) + 1,
-                    None => self.inside + 1,
-                };
                 self.visits += u32::from(scan.visit.is_some());
                 if scan.visit.is_some() && self.first.is_none() {
                     self.first = Some(scan.seen());

@@ -24,7 +24,7 @@ pub struct Arrivals {
     pub passed: Vec<Passed>,
     /// With how many tickets somebody came in.
     pub arrived: i64,
-    /// With how many of those that let somebody in nobody has come yet.
+    /// How many places are sold, less those. Who exactly has not come stands in the export.
     pub not_arrived: i64,
     /// How many people are in, as far as it was scanned.
     pub inside: i64,

@@ -6,13 +6,14 @@
 //! in the last [`OVERLAP_MS`] before a reading may be told again by the next: a commit may become visible a moment
 //! after its time, and nothing of it is to be missed. Telling a ticket twice changes nothing.
 
-use super::Door;
+use super::{Door, deciding, of_ticket};
 use crate::access::{Permit, may};
 use crate::codes::Codes;
 use crate::sales::SaleError;
-use crate::store::records::door::ScanRow;
+use crate::store::records::door::{self, ScanRow};
 use crate::store::records::door_reads::{Recorded, of_orders, recorded_after, undone_since};
 use crate::store::{Fault, Listing, Reader};
+use boxoffice::door::Admission;
 use boxoffice::{Event, EventId, Order, OrderId, OrderState, TicketState, TimeMs};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
@@ -109,7 +110,7 @@ pub struct Listed {
     pub revision: u16,
     /// Whether it lets somebody in, its scans aside.
     pub valid: bool,
-    /// Its last scan that counts.
+    /// The scan that decides whether somebody comes in with it: see [`deciding`].
     pub last: Option<ScanRow>,
     /// What can be read with a code, by the id of the key that signed the code: see [`sealed`].
     pub names: BTreeMap<u8, String>,
@@ -148,10 +149,13 @@ impl Door {
         let event = Arc::clone(event);
         let ask = move |reader: &mut dyn Reader| -> Result<_, Fault> {
             let (known, next) = read(reader, id, place)?;
+            let spec = door::spec(reader.tables(), id)?;
+            let admission = spec.map(|spec| spec.admission).unwrap_or_default();
             // Signing takes longer than reading, so it is done here, where no request waits for it.
             let tickets = known.iter();
-            let tickets =
-                tickets.flat_map(|(order, scans)| listed(&event, order, scans, &codes, &keys));
+            let tickets = tickets.flat_map(|(order, scans)| {
+                listed((&event, admission), order, scans, (&codes, &keys))
+            });
             Ok((tickets.collect(), next))
         };
         let (tickets, next) = self.sales.reads.ask(ask).await?;
@@ -171,9 +175,13 @@ fn read(
     let with_scans = |reader: &mut dyn Reader, orders: Vec<Order>| -> Result<Known, Fault> {
         let mut known: Known = orders.into_iter().map(|order| (order, Vec::new())).collect();
         known.sort_by_key(|(order, _)| order.id);
-        if let (Some((first, _)), Some((last, _))) = (known.first(), known.last()) {
-            let scans = of_orders(reader.tables(), event, (first.id, last.id))?;
-            for scan in scans {
+        // Of the whole list there is hardly another order between these; of what has changed there are nearly all.
+        if place.since_ms > 0 {
+            for (order, scans) in &mut known {
+                *scans = of_orders(reader.tables(), event, (order.id, order.id))?;
+            }
+        } else if let (Some((first, _)), Some((last, _))) = (known.first(), known.last()) {
+            for scan in of_orders(reader.tables(), event, (first.id, last.id))? {
                 if let Ok(at) = known.binary_search_by_key(&scan.order_id, |(order, _)| order.id) {
                     known[at].1.push(scan);
                 }
@@ -237,11 +245,10 @@ fn scanned(
 
 /// The tickets of an order.
 fn listed(
-    event: &Event,
+    (event, admission): (&Event, Admission),
     order: &Order,
     scans: &[ScanRow],
-    codes: &Codes,
-    keys: &[u8],
+    (codes, keys): (&Codes, &[u8]),
 ) -> Vec<Listed> {
     let part = &order.id.0.to_be_bytes()[..12];
     let part: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -264,7 +271,7 @@ fn listed(
             ticket: format!("{part}:{number}"),
             revision: ticket.revision,
             valid,
-            last: scans.iter().rfind(|scan| scan.number == u32::from(number)).cloned(),
+            last: deciding(&of_ticket(scans, number), admission).cloned(),
             names: sealed.filter(|(_, body)| !body.is_empty()).collect(),
         })
     };

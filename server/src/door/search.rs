@@ -1,10 +1,10 @@
 //! Tickets of an event by the name of a guest or a buyer, for somebody who has forgotten the phone at home.
 
-use super::Door;
+use super::{Door, deciding, of_ticket};
 use crate::access::{Permit, may};
 use crate::organiser::search::{Asked, At, Of, Search};
 use crate::sales::SaleError;
-use crate::store::records::door::ScanRow;
+use crate::store::records::door::{self, ScanRow};
 use crate::store::records::door_reads::of_orders;
 use crate::store::{Fault, Reader};
 use boxoffice::{Order, TicketState};
@@ -22,7 +22,7 @@ pub struct NamedTicket {
     pub order: Arc<Order>,
     /// Its number within the order, from 1.
     pub number: u16,
-    /// Its last scan that counts, if there is one.
+    /// The scan that decides whether somebody comes in with it, if there is one: see [`deciding`].
     pub last: Option<ScanRow>,
 }
 
@@ -48,7 +48,7 @@ impl Door {
         let asked = Asked { text: Some(text.to_owned()), ..Asked::default() };
         let at = At { from: None, newest_first: true, limit: MOST_ORDERS };
         let found = search.orders(&Of::AtDoor(permit), &asked, &at).await?;
-        let mut more = found.next.is_some();
+        let mut more = found.next.is_some() || found.newest_left_out;
         let orders = found.orders;
         let ask = move |reader: &mut dyn Reader| -> Result<_, Fault> {
             let mut with_scans = Vec::new();
@@ -56,13 +56,15 @@ impl Door {
                 let scans = of_orders(reader.tables(), event, (order.id, order.id))?;
                 with_scans.push((order, scans));
             }
-            Ok(with_scans)
+            let spec = door::spec(reader.tables(), event)?;
+            Ok((with_scans, spec.map(|spec| spec.admission).unwrap_or_default()))
         };
+        let (with_scans, admission) = self.sales.reads.ask(ask).await?;
         let mut tickets = Vec::new();
-        for (order, scans) in self.sales.reads.ask(ask).await? {
+        for (order, scans) in with_scans {
             let order = Arc::new(order);
             for number in (1..=order.tickets.len()).filter_map(|n| u16::try_from(n).ok()) {
-                let last = scans.iter().rfind(|scan| scan.number == u32::from(number)).cloned();
+                let last = deciding(&of_ticket(&scans, number), admission).cloned();
                 tickets.push(NamedTicket { order: Arc::clone(&order), number, last });
             }
         }

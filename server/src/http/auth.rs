@@ -93,9 +93,11 @@ pub async fn staff_at(app: &App, path: &str, headers: &HeaderMap) -> Result<Call
     if headers.contains_key(header::AUTHORIZATION) || !path.starts_with("/door/") {
         return staff(app, headers).await;
     }
-    let person = signed_in(app, headers).await?;
-    if let Some(person) = person.filter(|person| person.caller.has_anywhere(Right::CheckIn)) {
-        return Ok(person.caller);
+    let slug = path.split('/').nth(2).unwrap_or_default();
+    let event = app.catalogue.event(slug).map(|event| event.id);
+    let person = signed_in(app, headers).await?.map(|person| person.caller);
+    if let Some(caller) = person.as_ref().filter(|caller| caller.has(Right::CheckIn, event)) {
+        return Ok(caller.clone());
     }
     let mut ended = None;
     for token in gate_tokens(app, headers) {
@@ -105,10 +107,7 @@ pub async fn staff_at(app: &App, path: &str, headers: &HeaderMap) -> Result<Call
             None => {}
         }
     }
-    match signed_in(app, headers).await? {
-        Some(person) => Ok(person.caller),
-        None => Err(ended.unwrap_or_else(Problem::not_signed_in)),
-    }
+    person.ok_or_else(|| ended.unwrap_or_else(Problem::not_signed_in))
 }
 
 /// Whether this browser's person may check people in at this event, signed in or by the link of a gate.
@@ -149,7 +148,9 @@ pub fn link_problem(app: &App, link: &GateLink, standing: &LinkStanding) -> Prob
 
 /// What the cookies of gates say.
 fn gate_tokens<'a>(app: &'a App, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
-    cookies::values(headers, gate_cookie(app)).take(4)
+    // A cookie of this name that another page of the host has set must not hide ours.
+    let ours = |token: &&str| app.secrets.gate_link(token).is_some();
+    cookies::values(headers, gate_cookie(app)).filter(ours).take(4)
 }
 
 /// The name of the cookie with the link of a gate.

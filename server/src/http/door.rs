@@ -171,11 +171,12 @@ struct GateData<'a> {
 impl<'a> Data<'a> {
     fn of(at: &'a At, keys: &[PublicKey], told: Option<&'a serde_json::Value>) -> Data<'a> {
         let types = &at.event.ticket_types;
-        let name = |id: &String| types.iter().find(|known| known.id == *id);
+        // An id has a ticket type for each name and price that it has had.
+        let named = |id: &'a String| types.iter().filter(move |known| known.id == *id);
         let gate = |gate: &'a GateSpec| GateData {
             id: &gate.id,
             name: &gate.name,
-            types: gate.ticket_types.iter().filter_map(name).map(|t| t.name.as_str()).collect(),
+            types: gate.ticket_types.iter().flat_map(named).map(|t| t.name.as_str()).collect(),
         };
         let words = |result: &ScanResult| {
             let (colour, title, what, detail) = words::table(*result);

@@ -238,6 +238,7 @@ impl Search {
             state: asked.state,
             changed_since: asked.changed_since,
             types,
+            issued: matches!(of, Of::AtDoor(_)),
         }
     }
 }
@@ -250,6 +251,8 @@ struct Filter {
     changed_since: Option<TimeMs>,
     /// With tickets of one of these types, in ascending order.
     types: Option<Vec<(EventId, u16)>>,
+    /// Only those that have got their tickets, be they refunded.
+    issued: bool,
 }
 
 impl Filter {
@@ -263,6 +266,10 @@ impl Filter {
     }
 
     fn has_type(&self, order: &Order) -> bool {
+        let issued = [OrderState::Paid, OrderState::Refunding, OrderState::Refunded];
+        if self.issued && !issued.contains(&order.state) {
+            return false;
+        }
         self.types.as_ref().is_none_or(|types| {
             let wanted = |l: &boxoffice::Line| types.contains(&(order.event, l.ticket_type));
             order.lines.iter().any(wanted)

@@ -116,9 +116,9 @@ pub async fn links(
     Ok(Json(wire::GateLinks { links }).into_response())
 }
 
-/// When a link works if nothing is said: from the begin of the day on which the event starts until noon of the day after
-/// its end.
-pub(in crate::http) fn usual_times(event: &Event) -> (TimeMs, TimeMs) {
+/// When a link works if nothing is said: from the begin of the day on which the event starts, or from when its doors open
+/// if that is earlier, until noon of the day after its end.
+pub(in crate::http) fn usual_times(event: &Event, opens_ms: Option<TimeMs>) -> (TimeMs, TimeMs) {
     let (zone, starts, ends) = (&event.spec.zone, event.spec.starts_ms, event.spec.ends());
     let clock = |day: i32, clock: &str, other: TimeMs| {
         let text = format!("{}T{clock}", when::day_text(day.into()));
@@ -126,7 +126,7 @@ pub(in crate::http) fn usual_times(event: &Event) -> (TimeMs, TimeMs) {
     };
     let from = clock(when::day_number(starts, zone), "00:00", starts - 12 * 3_600_000);
     let until = clock(when::day_number(ends, zone) + 1, "12:00", ends + 12 * 3_600_000);
-    (from, until)
+    (opens_ms.map_or(from, |opens| from.min(opens)), until)
 }
 
 /// `POST /api/v1/events/{event}/door/links`
@@ -142,14 +142,15 @@ pub async fn make_link(
         let read = text.as_deref().map(when::parse).transpose();
         read.map_err(|why| Problem::invalid(format!("{what}: {why}.")))
     };
-    let (from_ms, until_ms) = usual_times(&event);
+    let door = app.door.spec(&caller.permit::<may::CheckIn>(event.id)?).await?;
+    let (from_ms, until_ms) = usual_times(&event, door.opens_ms);
     let new = NewGateLink {
         gate: body.gate.clone(),
         name: body.name.clone(),
         from_ms: time("valid_from", &body.valid_from)?.unwrap_or(from_ms),
         until_ms: time("valid_until", &body.valid_until)?.unwrap_or(until_ms),
     };
-    check_gate(&app.door.spec(&caller.permit::<may::CheckIn>(event.id)?).await?, &new.gate)?;
+    check_gate(&door, &new.gate)?;
     let link = app.accounts.make_gate_link(&permit, new).await?;
     Ok((StatusCode::CREATED, Json(link_told(&app, &event, &link))).into_response())
 }

@@ -15,6 +15,7 @@ use crate::http::page::{Moment, Page, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::staff::event_for;
+use crate::ids::digest;
 use crate::language::Lang;
 use crate::language::format::Style;
 use crate::qr;
@@ -39,6 +40,8 @@ const EMPTY: usize = 2;
 const BARS: i64 = 96;
 const MOST_BARS: i64 = 168;
 const HOUR_MS: i64 = 3_600_000;
+/// What a device has not sent is told for so long after it was heard of.
+const TOLD_MS: i64 = 24 * HOUR_MS;
 /// A device that was not heard of for so long is marked.
 const SILENT_MS: i64 = 2 * 60_000;
 
@@ -52,6 +55,8 @@ struct DoorPage {
     sees_orders: bool,
     faults: Faults,
     // How it works.
+    /// Names the settings that the form was made of.
+    version: String,
     admissions: Vec<(&'static str, &'static str, bool)>,
     opens: String,
     opens_hint: String,
@@ -83,6 +88,13 @@ struct GateRow {
     name: String,
     /// The ticket types: id, name, and whether the gate accepts them by name.
     types: Vec<(String, String, bool)>,
+}
+
+impl GateRow {
+    /// Whether the gate accepts some ticket types only.
+    fn chooses(&self) -> bool {
+        self.types.iter().any(|(.., chosen)| *chosen)
+    }
 }
 
 struct LinkRow {
@@ -187,6 +199,8 @@ async fn shown(app: &Site, caller: &Caller, slug: &str, typed: Typed) -> Result<
         silent: now - device.seen_ms > SILENT_MS,
         unsent: device.unsent,
     };
+    let lately = devices.iter().filter(|device| now - device.seen_ms < TOLD_MS);
+    let unsent = lately.map(|device| device.unsent).sum();
     let devices: Vec<DeviceRow> = devices.iter().map(device).collect();
     let (charts, rows, span) = charts(&arrivals, &event);
     let conflict = |row: &crate::store::records::door::ScanRow| ConflictRow {
@@ -196,12 +210,13 @@ async fn shown(app: &Site, caller: &Caller, slug: &str, typed: Typed) -> Result<
         order: Uuid::from_u128(row.order_id.0).to_string(),
         why: capital(&row.objection.clone().unwrap_or_default().replace('_', " ")),
     };
-    let day = Lang::En.moment(usual_times(&event).0, &event.spec.zone, Style::Short);
+    let day = Lang::En.moment(usual_times(&event, spec.opens_ms).0, &event.spec.zone, Style::Short);
     let template = DoorPage {
         slug: slug.to_owned(),
         changes,
         checks_in: has(Right::CheckIn),
         sees_orders: has(Right::SeeOrders),
+        version: version(&spec),
         admissions: admissions(form.admission),
         opens,
         opens_hint: format!(
@@ -214,7 +229,7 @@ async fn shown(app: &Site, caller: &Caller, slug: &str, typed: Typed) -> Result<
         gate_choices: spec.gates.iter().map(|g| (g.id.clone(), g.name.clone())).collect(),
         link_name: typed.link_name,
         day,
-        unsent: devices.iter().map(|device| device.unsent).sum(),
+        unsent,
         devices,
         inside: number(arrivals.inside),
         arrived: number(arrivals.arrived),
@@ -236,6 +251,11 @@ fn begin_of(id: u128) -> String {
     text[text.len() - 4..].to_uppercase()
 }
 
+/// Names settings, so that nobody overwrites what somebody else has changed since.
+fn version(spec: &DoorSpec) -> String {
+    format!("{:032x}", digest(&[format!("{spec:?}").as_bytes()]))
+}
+
 fn admissions(chosen: Admission) -> Vec<(&'static str, &'static str, bool)> {
     let words = |admission: Admission| match admission {
         Admission::Once => "Once",
@@ -250,8 +270,15 @@ fn gate_rows(spec: &DoorSpec, event: &Event) -> Vec<GateRow> {
     let spare = EMPTY.min(MOST_GATES.saturating_sub(spec.gates.len()));
     let gates = spec.gates.iter().chain(std::iter::repeat_n(&empty, spare));
     let types = |gate: &GateSpec| -> Vec<(String, String, bool)> {
-        let known = event.ticket_types.iter().filter(|t| !t.retired);
-        known.map(|t| (t.id.clone(), t.name.clone(), gate.ticket_types.contains(&t.id))).collect()
+        // One that is not sold any more has tickets all the same, and an id has a row for each of its names.
+        let mut types: Vec<(String, String, bool)> = Vec::new();
+        for t in &event.ticket_types {
+            let chosen = gate.ticket_types.contains(&t.id);
+            if (chosen || !t.retired) && !types.iter().any(|(id, ..)| *id == t.id) {
+                types.push((t.id.clone(), t.name.clone(), chosen));
+            }
+        }
+        types
     };
     let row = |(n, gate): (usize, &GateSpec)| GateRow {
         n,
@@ -387,6 +414,14 @@ pub async fn change(
     let permit = caller.permit(event.id).map_err(Problem::from)?;
     let form = Form::read(&headers, &body)?;
     let (spec, mut faults) = read(&form, &event);
+    let checks_in = caller.permit::<may::CheckIn>(event.id).map_err(Problem::from)?;
+    let now = app.door.spec(&checks_in).await.map_err(Problem::from)?;
+    if form.get("version") != version(&now) {
+        faults.add_whole(
+            "Somebody else has changed the door meanwhile, so nothing was changed. Here is what you have typed; open the \
+             page again to see what it is now.",
+        );
+    }
     if faults.is_empty() {
         match app.door.put(&permit, spec.clone()).await.map_err(Problem::from)? {
             Ok(()) => return Ok(Redirect::to(&path(&slug)).into_response()),
@@ -414,7 +449,8 @@ pub async fn make_link(
     let permit = caller.permit(event.id).map_err(Problem::from)?;
     let checks_in = caller.permit::<may::CheckIn>(event.id).map_err(Problem::from)?;
     let form = Form::read(&headers, &body)?;
-    let (day_ms, until_ms) = usual_times(&event);
+    let spec = app.door.spec(&checks_in).await.map_err(Problem::from)?;
+    let (day_ms, until_ms) = usual_times(&event, spec.opens_ms);
     let now = app.clock.now_ms();
     let new = NewGateLink {
         gate: form.get("gate").to_owned(),
@@ -422,7 +458,7 @@ pub async fn make_link(
         from_ms: if form.get("from") == "now" { now } else { day_ms },
         until_ms,
     };
-    let known = check_gate(&app.door.spec(&checks_in).await.map_err(Problem::from)?, &new.gate);
+    let known = check_gate(&spec, &new.gate);
     let made = match known {
         Ok(()) => app.accounts.make_gate_link(&permit, new).await,
         Err(_) => Err(NotChanged::Flaw("The gates have changed. Please choose the gate again.")),

@@ -144,7 +144,8 @@ impl World {
         text: &str,
         limit: usize,
     ) -> Vec<OrderId> {
-        let filter = Filter { events, state: None, changed_since: None, types: None };
+        let filter =
+            Filter { events, state: None, changed_since: None, types: None, issued: false };
         let mut at = At { from: None, newest_first: true, limit };
         let mut found = Vec::new();
         for _ in 0..1_000 {
@@ -268,7 +269,8 @@ async fn many_are_found_page_by_page_while_others_come() {
         }
     }
     assert_eq!(world.find("love").await, all, "each by a name and by an address");
-    let filter = Filter { events: None, state: None, changed_since: None, types: None };
+    let filter =
+        Filter { events: None, state: None, changed_since: None, types: None, issued: false };
     let mut at = At { from: None, newest_first: true, limit: 7 };
     let mut found = Vec::new();
     loop {
