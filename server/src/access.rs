@@ -97,7 +97,7 @@ pub enum Right {
     CheckIn,
     /// Erase the names and addresses of buyers.
     EraseBuyers,
-    /// Change the name, the texts and the looks of the shop, and the keys that sign tickets.
+    /// Change the name, the texts and the looks of the shop, the keys that sign tickets, and webhooks.
     ManageShop,
     /// Invite people, give roles, make and end API keys.
     ManageAccess,

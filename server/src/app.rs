@@ -24,6 +24,7 @@ use crate::settlement::Settlement;
 use crate::shop::Shop;
 use crate::stop::Stop;
 use crate::tickets::Tickets;
+use crate::webhooks::Webhooks;
 use std::sync::Arc;
 
 /// The parts of a server.
@@ -66,6 +67,8 @@ pub struct App {
     pub tickets: Arc<Tickets>,
     /// Who comes in and goes out.
     pub door: Arc<Door>,
+    /// Programs that are told what happens.
+    pub webhooks: Arc<Webhooks>,
     /// Makes mails.
     pub composer: Arc<Composer>,
     /// Makes PDF files, one at a time.

@@ -7,6 +7,7 @@ use crate::admission::network::Proxies;
 use crate::mail::smtp::SmtpSettings;
 use crate::payments::governor::Budget;
 use crate::payments::stripe;
+use crate::webhooks::address::{Allowed, Guard};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser};
 use std::fmt;
@@ -93,6 +94,11 @@ pub struct Config {
     /// Mails per second that are handed to the relay; many allow 10 to 14
     #[arg(long, env = "NTS_MAIL_RATE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub mail_rate: u32,
+
+    /// Networks of your own to which messages of webhooks may go, beside the public internet: addresses or
+    /// networks, separated by commas, such as 10.0.0.0/8
+    #[arg(long, env = "NTS_WEBHOOK_ALLOW", default_value = "")]
+    pub webhook_allow: Allowed,
 
     /// The event that the old routes /nts/v1/… sell
     #[arg(long, env = "NTS_SHOW", default_value = "best-show-ever", value_parser = parse_show)]
@@ -388,6 +394,11 @@ impl Config {
         self.stripe_secret_key.is_empty() && self.stripe_publishable_key.is_empty()
     }
 
+    /// Where messages of webhooks may go. This machine itself may be named while no money moves.
+    pub fn webhook_guard(&self) -> Guard {
+        Guard { allowed: self.webhook_allow.clone(), loopback: self.demo() }
+    }
+
     /// Checks the settings of Stripe against each other; `None` if there are none: the sandbox
     /// serves then. The error says what to change. No key is quoted in it.
     pub fn stripe(&self) -> Result<Option<StripeSettings>, String> {
@@ -599,6 +610,7 @@ impl Config {
             ("smtp_ca", self.smtp_ca.as_ref().map_or(String::new(), |p| p.display().to_string())),
             ("mail_from", self.mail_from.clone()),
             ("mail_rate", self.mail_rate.to_string()),
+            ("webhook_allow", self.webhook_allow.to_string()),
             ("show", self.show.clone()),
             ("demo_show", self.demo_show.to_string()),
             ("demo_tickets", self.demo_tickets.to_string()),

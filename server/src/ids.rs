@@ -174,6 +174,11 @@ impl Secrets {
         base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 16)
     }
 
+    /// With what messages to a webhook are signed that has this id: its secret of this number. 256 bits.
+    pub fn webhook(&self, id: u128, number: u32) -> [u8; 32] {
+        self.derive("webhook", &[&id.to_be_bytes(), &number.to_be_bytes()])
+    }
+
     /// What shows that somebody may pay an order. It opens the payment page and nothing else: whoever
     /// has it cannot see tickets, names or addresses, nor cancel. 26 letters, 128 bits.
     pub fn pay(&self, order: OrderId) -> String {

@@ -57,6 +57,7 @@ pub mod text;
 pub mod ticket_code;
 pub mod tickets;
 mod trust;
+pub mod webhooks;
 pub mod when;
 pub mod writer;
 

@@ -9,6 +9,7 @@
 pub mod compose;
 pub mod smtp;
 
+use crate::text::base64;
 use boxoffice::{EventId, OrderId, RefundId, TimeMs};
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
@@ -193,21 +194,6 @@ pub fn with_pictures(mail: &Composed) -> String {
         let data = format!("data:{};base64,{}", part.media_type, base64(&part.bytes));
         html.replace(&format!("cid:{}\"", part.name), &format!("{data}\""))
     })
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
-        let bits = bits << (8 * (3 - three.len()));
-        for at in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * at) & 63) as usize];
-            out.push(if at <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out
 }
 
 /// Makes mails.

@@ -3,12 +3,13 @@
 //! - A message is delivered at least once. A process that dies, or a commit whose answer is lost, lets it be
 //!   delivered again: whoever takes it tells it by its id. One that was handed over without an answer is handed
 //!   over once more, and not a third time.
-//! - It is fair: at most one message of a destination is under way in a process, so a destination that is
-//!   slow or away delays its own messages and no others. What is of a lower priority class goes first.
+//! - It is fair: at most one message of a destination is under way in a process, or as many as its kind says, so a
+//!   destination that is slow or away delays its own messages and no others. What is of a lower priority class goes
+//!   first.
 //! - It keeps to a rate, each process for itself.
 //! - What fails is tried again after a growing pause, and given up after a time that its kind states, with the
-//!   reason in its row and in the log. While nothing is taken at all, whatever it is, one message is tried now
-//!   and then, the rest wait untouched, and nobody's time runs.
+//!   reason in its row and in the log. Where all messages go one way (a mail relay) and nothing is taken at all,
+//!   whatever it is, one message is tried now and then, the rest wait untouched, and nobody's time runs.
 //! - Where several processes share a database, a process takes a message before it delivers it, for as long as
 //!   a delivery may take at most.
 //!
@@ -20,11 +21,13 @@ mod tests;
 use crate::clock::DatabaseClock;
 use crate::reads::Reads;
 use crate::store::records::outbox_rows::{Ended, Message, MessageState, due};
+use crate::store::records::webhooks::due_of;
 use crate::store::records::{Record, RecordChange, get};
 use crate::store::{Fault, Reader};
 use crate::writer::Queue;
+use boxoffice::TimeMs;
 use boxoffice::mutant::{Mutant, on};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
@@ -63,6 +66,8 @@ pub struct Policy {
     pub most_age_ms: i64,
     /// Whether one that was delivered stays in its table.
     pub keeps: bool,
+    /// Whether all of them go one way, through a relay say: then, while nothing is taken, all wait.
+    pub one_way: bool,
 }
 
 /// What came of trying to deliver a message.
@@ -95,10 +100,24 @@ pub trait Deliver: Send + Sync + 'static {
     const KIND: &'static str;
     /// How.
     fn policy(&self) -> Policy;
+    /// How long a message waits that was in vain once more than [`Message::tries`] says, in milliseconds.
+    fn pause_ms(&self, message: &Message) -> i64 {
+        pause_ms(&self.policy(), message.tries)
+    }
+    /// To which destinations anything is delivered at the moment, and how many messages of each may be under way at
+    /// once. Each is looked at by itself, so that one for which very much waits hides no other. `None`: to all, one
+    /// message at a time.
+    fn destinations(&self) -> Option<Vec<(String, usize)>> {
+        None
+    }
     /// Tries to deliver a message. It may be dropped before its end, and tried again.
     fn deliver(&self, message: &Message) -> impl Future<Output = Delivery> + Send;
     /// What is to be counted or told of a try that is recorded now.
     fn ended(&self, _message: &Message, _delivery: &Delivery, _state: MessageState) {}
+    /// What is recorded beside a try that ended at `now`, in the same commit.
+    fn also(&self, _message: &Message, _delivery: &Delivery, _now: TimeMs) -> Vec<RecordChange> {
+        Vec::new()
+    }
     /// Whether the destination is erased from a message as soon as it is not tried any more.
     fn forgets(&self, _message: &Message) -> bool {
         false
@@ -172,6 +191,9 @@ impl Work {
 
     /// Notes how a delivery ended.
     fn note(&mut self, message: &Message, delivery: &Delivery) {
+        if !self.policy.one_way {
+            return;
+        }
         match delivery {
             Delivery::Retry { .. } => {
                 self.failed.insert(message.id);
@@ -204,7 +226,10 @@ pub async fn work<D: Deliver>(outbox: Outbox, deliver: Arc<D>) {
     loop {
         let most = work.may_begin(taken.len());
         if most > 0 && look <= Instant::now() {
-            let busy = taken.iter().map(|(_, message)| message.destination.clone()).collect();
+            let mut busy: BTreeMap<String, usize> = BTreeMap::new();
+            for (_, message) in &taken {
+                *busy.entry(message.destination.clone()).or_default() += 1;
+            }
             let found = take::<D>(&outbox, &deliver, &busy, most).await;
             let full = found.as_ref().is_ok_and(|found| found.len() == most);
             // There may be more of them: they are looked for as soon as they may begin.
@@ -248,34 +273,82 @@ pub async fn work<D: Deliver>(outbox: Outbox, deliver: Arc<D>) {
     }
 }
 
-/// Takes what is due, of destinations to which nothing is under way; at most so many.
+/// What is found to be due: what is to be delivered, and what is of no use any more.
+type Found = (Vec<Message>, Vec<Message>);
+
+/// Looks for what is due at `now`, at most one message of each destination that is not busy, and at most so many.
+fn look_at_all(
+    reader: &mut dyn Reader,
+    kind: &str,
+    (now, oldest_ms): (TimeMs, TimeMs),
+    mut busy: BTreeSet<String>,
+    most: usize,
+) -> Result<Found, Fault> {
+    let (mut found, mut old, mut after) = (Vec::new(), Vec::new(), None);
+    for _ in 0..MOST_PAGES {
+        let page = due(reader.tables(), kind, now, after, PAGE)?;
+        let full = page.len() == PAGE;
+        after = page.last().map(Message::place);
+        for message in page {
+            if message.made_ms < oldest_ms {
+                old.push(message);
+            } else if found.len() < most && busy.insert(message.destination.clone()) {
+                found.push(message);
+            }
+        }
+        if !full || found.len() == most {
+            break;
+        }
+    }
+    Ok((found, old))
+}
+
+/// The same destination by destination: of each as many as may be under way beside those that are.
+fn look_at_each(
+    reader: &mut dyn Reader,
+    now: TimeMs,
+    busy: &BTreeMap<String, usize>,
+    destinations: Vec<(String, usize)>,
+    most: usize,
+) -> Result<Found, Fault> {
+    let mut found = Vec::new();
+    let mut each: Vec<(usize, Vec<Message>)> = Vec::new();
+    for (destination, may) in destinations {
+        let under_way = busy.get(&destination).copied().unwrap_or_default();
+        let free = may.saturating_sub(under_way);
+        if free > 0 {
+            each.push((under_way, due_of(reader.tables(), &destination, now, free)?));
+        }
+    }
+    // Of whoever has least under way first, in turns.
+    each.sort_by_key(|(under_way, _)| *under_way);
+    let turns = each.iter().map(|(_, messages)| messages.len()).max().unwrap_or_default();
+    for turn in 0..turns {
+        found.extend(each.iter().filter_map(|(_, messages)| messages.get(turn).cloned()));
+    }
+    found.truncate(most);
+    Ok((found, Vec::new()))
+}
+
+/// Takes what is due, of destinations to which no more is under way than may be; at most so many.
 async fn take<D: Deliver>(
     outbox: &Outbox,
     deliver: &Arc<D>,
-    busy: &BTreeSet<String>,
+    busy: &BTreeMap<String, usize>,
     most: usize,
 ) -> Result<Vec<Message>, String> {
     let now = outbox.clock.now_ms();
     let oldest_ms = now.saturating_sub(deliver.policy().most_age_ms);
-    let mut not_now = busy.clone();
-    let look = move |reader: &mut dyn Reader| -> Result<(Vec<Message>, Vec<Message>), Fault> {
-        let (mut found, mut old, mut after) = (Vec::new(), Vec::new(), None);
-        for _ in 0..MOST_PAGES {
-            let page = due(reader.tables(), D::KIND, now, after, PAGE)?;
-            let full = page.len() == PAGE;
-            after = page.last().map(Message::place);
-            for message in page {
-                if message.made_ms < oldest_ms {
-                    old.push(message);
-                } else if found.len() < most && not_now.insert(message.destination.clone()) {
-                    found.push(message);
-                }
-            }
-            if !full || found.len() == most {
-                break;
-            }
+    let (busy, destinations) = (busy.clone(), deliver.destinations());
+    if destinations.as_ref().is_some_and(|all| all.iter().all(|(_, may)| *may == 0)) {
+        return Ok(Vec::new());
+    }
+    let look = move |reader: &mut dyn Reader| match destinations {
+        Some(destinations) => look_at_each(reader, now, &busy, destinations, most),
+        None => {
+            let busy = busy.into_keys().collect();
+            look_at_all(reader, D::KIND, (now, oldest_ms), busy, most)
         }
-        Ok((found, old))
     };
     let (mut found, old) = outbox.reads.ask(look).await.map_err(|fault| fault.to_string())?;
     if found.is_empty() && old.is_empty() {
@@ -367,7 +440,7 @@ fn ended<D: Deliver>(
             if now - first_ms >= policy.tried_for_ms || on(Mutant::MailGivenUpAtOnce) {
                 return Ended { in_vain: true, ..ends(MessageState::GivenUp, Some(why)) };
             }
-            let wait = after_ms.max(pause_ms(&policy, message.tries));
+            let wait = after_ms.max(deliver.pause_ms(message));
             let due_ms = now.saturating_add(wait);
             Ended { due_ms, in_vain: true, ..ends(MessageState::Queued, Some(why)) }
         }
@@ -392,6 +465,7 @@ async fn conclude<D: Deliver>(
             tracing::error!(kind = message.kind, %id, subject, "a message is given up");
         }
         deliver.ended(message, delivery, ended.state);
+        changes.extend(deliver.also(message, delivery, now));
         let keeps = work.policy.keeps || *delivery != Delivery::Delivered;
         changes.push(if keeps { message.end(now, ended) } else { message.remove() });
     }

@@ -36,6 +36,13 @@ pub struct ByMail {
     pub outcome: &'static str,
 }
 
+/// What came of trying to deliver something.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByOutcome {
+    /// "delivered", or why not.
+    pub outcome: &'static str,
+}
+
 /// A call to the payment provider, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ProviderCall {
@@ -113,6 +120,8 @@ pub struct Metrics {
     pub database_clock_ahead: Gauge<f64, AtomicU64>,
     /// Mails by what they tell and what came of trying to send them.
     pub mails: Family<ByMail, Counter>,
+    /// Tries to deliver messages to webhooks, by what came of them.
+    pub webhooks: Family<ByOutcome, Counter>,
     /// Mails that wait.
     pub mails_waiting: Gauge,
     /// How long the oldest of them has waited.
@@ -154,6 +163,7 @@ impl Default for Metrics {
             lag: Gauge::default(),
             database_clock_ahead: Gauge::default(),
             mails: Family::default(),
+            webhooks: Family::default(),
             mails_waiting: Gauge::default(),
             oldest_mail: Gauge::default(),
             figures: Arc::default(),
@@ -195,6 +205,8 @@ impl Default for Metrics {
         r.register("database_clock_ahead_seconds", clock, m.database_clock_ahead.clone());
         let text = "Mails, by what they tell and what came of trying to send them";
         r.register("mails", text, m.mails.clone());
+        let text = "Tries to deliver messages to webhooks, by what came of them";
+        r.register("webhook_tries", text, m.webhooks.clone());
         r.register("mails_waiting", "Mails that wait to be sent", m.mails_waiting.clone());
         let text = "How long the oldest mail has waited that is to be sent";
         r.register("mail_oldest_seconds", text, m.oldest_mail.clone());

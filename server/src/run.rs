@@ -44,11 +44,16 @@ use crate::settlement::{self, Settlement, SettlementQueue};
 use crate::shop::Shop;
 use crate::stop::Stop;
 use crate::store::records::ticket_keys::{self, TicketKey};
+use crate::store::records::webhooks::{self as webhook_rows, Webhook};
 use crate::store::test_orders::{Mode, claim};
 use crate::store::{Database, MetaStore, Opened, Reader, VersionVector};
 use crate::tasks::{AbortOnPanic, BackgroundRuntime, lower_thread_priority, spawn};
 use crate::tickets::Tickets;
-use crate::writer::{Committed, Job, Queue, Writer};
+use crate::trust;
+use crate::webhooks::deliver::{Memory, Sender};
+use crate::webhooks::send::{self, Carry, Net as WebhookNet};
+use crate::webhooks::{self, Webhooks};
+use crate::writer::{Committed, HookList, Job, Queue, Writer};
 use boxoffice::Event;
 use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
 use std::io::Write;
@@ -187,6 +192,10 @@ pub struct Parts {
     pub sandbox: Option<Arc<FakeStripe>>,
     /// The way of mails to buyers; none while no relay is configured, and they wait.
     pub mail: Option<MailParts>,
+    /// The webhooks, as far as they are stored.
+    pub webhooks: Vec<Webhook>,
+    /// The way of messages to webhooks.
+    pub carry: Arc<dyn Carry>,
     /// How often the outbox is read.
     pub mail_look: Duration,
     /// Tells this process from all others, and from itself before it was started again; not 0.
@@ -277,6 +286,30 @@ pub fn assemble(parts: Parts) -> Assembled {
         look: parts.mail_look,
         owner: parts.process,
     };
+    let list = Arc::new(HookList::new(parts.webhooks));
+    let webhook_outbox = Outbox { news: Arc::default(), ..outbox.clone() };
+    let webhooks = Arc::new(Webhooks {
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        secrets: secrets.clone(),
+        reads: reads.clone(),
+        queue: writer.clone(),
+        list: Arc::clone(&list),
+        guard: config.webhook_guard(),
+        news: Arc::clone(&webhook_outbox.news),
+        changed: Arc::default(),
+        turn: Mutex::default(),
+    });
+    let sender = Sender {
+        carry: parts.carry,
+        list,
+        secrets: secrets.clone(),
+        ids: Arc::clone(&ids),
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+        changed: Arc::clone(&webhooks.changed),
+        memory: std::sync::Mutex::new(Memory::default()),
+    };
     let filling = Fill { queue: writer.clone(), reads: reads.clone(), clock: Arc::clone(&clock) };
     let mailing = Arc::new(Mailing {
         queue: writer.clone(),
@@ -336,6 +369,8 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
     tasks.push(Box::pin(fan_out(outbox.clone())));
+    tasks.push(Box::pin(webhooks::follow(Arc::clone(&webhooks), parts.pulse.is_some())));
+    tasks.push(Box::pin(messages::work(webhook_outbox, Arc::new(sender))));
     tasks.push(Box::pin(Arc::clone(&shop).follow(parts.pulse.is_some())));
     if let Some(mailer) = mailer {
         tasks.push(Box::pin(watch(outbox.clone(), Arc::clone(&metrics))));
@@ -391,6 +426,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         exports,
         shop,
         tickets,
+        webhooks,
         composer,
         printer,
         settlement,
@@ -463,6 +499,7 @@ struct Begun {
     ids: Arc<Ids>,
     organiser_key: u128,
     ticket_keys: Vec<TicketKey>,
+    webhooks: Vec<Webhook>,
 }
 
 /// Opens the database and reads what is needed at the start. Waits where it must, so not from
@@ -503,7 +540,18 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
         same_sandbox(&sandbox_path(config, database), &mut *opened.store)?;
     }
     let ticket_keys = ticket_keys::all(readers[0].tables()).map_err(|e| e.to_string())?;
-    Ok(Begun { opened, readers, clock: corrected, pulse, events, ids, organiser_key, ticket_keys })
+    let webhooks = webhook_rows::all(readers[0].tables()).map_err(|e| e.to_string())?;
+    Ok(Begun {
+        opened,
+        readers,
+        clock: corrected,
+        pulse,
+        events,
+        ids,
+        organiser_key,
+        ticket_keys,
+        webhooks,
+    })
 }
 
 /// The digest of the organiser's key that the first start makes.
@@ -567,6 +615,12 @@ impl Server {
         };
         let Begun { opened, readers, clock: corrected, pulse, events, ids, .. } = begun;
         let (organiser_key, ticket_keys) = (begun.organiser_key, begun.ticket_keys);
+        let carry = Arc::new(WebhookNet::new(
+            config.webhook_guard(),
+            trust::client(trust::public()),
+            send::system as send::LookUp,
+            send::PATIENCE,
+        ));
         let Opened { store, secret, .. } = opened;
         let empty = events.is_empty();
         let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
@@ -606,6 +660,8 @@ impl Server {
             stripe,
             sandbox,
             mail,
+            webhooks: begun.webhooks,
+            carry,
             mail_look: MAIL_LOOK,
             process,
             look: LOOK,
@@ -619,6 +675,7 @@ impl Server {
             smtp.count(Arc::clone(&app.metrics));
         }
         let writer = Writer::new(store, Arc::clone(&app.metrics));
+        let writer = writer.telling(Arc::clone(&app.webhooks.list));
         let writer = std::thread::Builder::new().name("nts-writer".into()).spawn(move || {
             let _vital = AbortOnPanic;
             writer.run(jobs, &told);

@@ -20,6 +20,21 @@ pub fn end(text: &str, most: usize) -> &str {
     &text[at.unwrap_or(text.len())..]
 }
 
+/// Bytes as RFC 4648, section 4, writes them.
+pub fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - three.len()));
+        for at in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * at) & 63) as usize];
+            out.push(if at <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}
+
 /// `1 place`, `2 places`: so many of what has this name.
 pub fn counted(n: impl Into<u64>, what: &str) -> String {
     let n = n.into();

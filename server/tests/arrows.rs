@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "shop",
             "stop",
             "tickets",
+            "webhooks",
         ],
     ),
     ("colour", &[]),
@@ -72,7 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     // The keys are rows of the database; a test of it needs nothing else.
     ("codes", &["ids", "store", "ticket_code"]),
-    ("config", &["admission", "mail", "payments", "text"]),
+    ("config", &["admission", "mail", "payments", "text", "webhooks"]),
     ("event_body", &["ids", "language", "text", "when"]),
     ("identity", &["ids"]),
     ("ids", &[]),
@@ -210,6 +211,25 @@ const ARROWS: &[(&str, &[&str])] = &[
             "writer",
         ],
     ),
+    // Webhooks: from the outbox to programs of others, and their use cases. Which networks a setting names is read as
+    // those of proxies are.
+    (
+        "webhooks",
+        &[
+            "access",
+            "actor",
+            "admission",
+            "clock",
+            "ids",
+            "messages",
+            "metrics",
+            "reads",
+            "store",
+            "text",
+            "when",
+            "writer",
+        ],
+    ),
     // What people read of a commit.
     ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.
@@ -264,6 +284,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tasks",
             "text",
             "tickets",
+            "webhooks",
             "when",
             "writer",
         ],

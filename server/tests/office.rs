@@ -20,6 +20,7 @@ use nts_server::reads::Reads;
 use nts_server::run::{Assembled, MailParts, Parts, assemble};
 use nts_server::store::Database;
 use nts_server::store::records::audit_log::{Filter, last};
+use nts_server::webhooks::send::{Carry, Post, Sending};
 use nts_server::writer::Writer;
 use nts_testkit::Postgres;
 use std::collections::BTreeMap;
@@ -50,6 +51,15 @@ impl Relay for Mailbox {
     async fn send(&self, _: u128, to: &str, mail: &Composed) -> Sent {
         self.0.lock().unwrap().push((to.to_owned(), mail.clone()));
         Sent::Accepted
+    }
+}
+
+/// No receiver of webhooks can be reached.
+struct Nowhere;
+
+impl Carry for Nowhere {
+    fn carry(&self, _: Post) -> Sending<'_> {
+        Box::pin(async { Err("There is no network.".into()) })
     }
 }
 
@@ -141,6 +151,8 @@ impl Office {
                 relay: Arc::clone(&mailbox) as Arc<dyn nts_server::mail::AnyRelay>,
                 per_second: 100,
             }),
+            webhooks: vec![],
+            carry: Arc::new(Nowhere),
             mail_look: Duration::from_millis(20),
             process: i64::from(node),
             look: Duration::from_secs(3_600),
@@ -149,7 +161,8 @@ impl Office {
             pulse: None,
             follow: Duration::from_secs(1),
         });
-        let writer = Writer::new(opened.store, Arc::clone(&app.metrics));
+        let writer = Writer::new(opened.store, Arc::clone(&app.metrics))
+            .telling(Arc::clone(&app.webhooks.list));
         std::thread::spawn(move || writer.run(jobs, &told));
         let mut running = JoinSet::new();
         for task in tasks {

@@ -24,6 +24,7 @@ use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
 use nts_server::run::{Assembled, Parts, assemble};
 use nts_server::store::Database;
+use nts_server::webhooks::send::{Carry, Post, Sending};
 use nts_server::writer::Writer;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -37,6 +38,15 @@ const KEY: &str = "a-key-for-the-tests";
 
 /// 2030-01-01 12:00 UTC, in milliseconds.
 const NOW_MS: i64 = 1_893_499_200_000;
+
+/// No receiver of webhooks can be reached.
+struct Nowhere;
+
+impl Carry for Nowhere {
+    fn carry(&self, _: Post) -> Sending<'_> {
+        Box::pin(async { Err("There is no network.".into()) })
+    }
+}
 
 /// A server without a socket.
 struct Shop {
@@ -97,6 +107,8 @@ impl Shop {
             stripe,
             sandbox: Some(sandbox),
             mail: None,
+            webhooks: vec![],
+            carry: Arc::new(Nowhere),
             mail_look: Duration::from_secs(3_600),
             process: 1,
             // Nothing happens but what is asked for.
@@ -106,7 +118,8 @@ impl Shop {
             pulse: None,
             follow: Duration::from_secs(1),
         });
-        let writer = Writer::new(opened.store, Arc::clone(&app.metrics));
+        let writer = Writer::new(opened.store, Arc::clone(&app.metrics))
+            .telling(Arc::clone(&app.webhooks.list));
         std::thread::spawn(move || writer.run(jobs, &told));
         let mut running = JoinSet::new();
         for task in tasks {

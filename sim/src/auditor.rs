@@ -7,6 +7,7 @@ mod doors;
 mod end;
 mod erased;
 mod history;
+mod hooks;
 mod lasts;
 mod limit;
 mod mails;
@@ -162,6 +163,8 @@ pub struct Auditor {
     erase_orders: BTreeSet<OrderId>,
     /// What it knows of mails.
     mails: mails::Mails,
+    /// What it knows of webhooks.
+    hooks: hooks::Hooks,
     /// Whether the clocks by which the database's time is told may jump, or its commits may fail.
     pub(crate) clock_moves: bool,
     /// What was told of tickets and their codes.
@@ -429,6 +432,7 @@ impl Auditor {
         self.versions.entry(id).or_default().push((self.step, order.clone()));
         self.prompt(trace, at_ms, &order);
         self.mails_of(&order);
+        self.hooks_of(&order);
         self.orders.insert(id, order);
     }
 

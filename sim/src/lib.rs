@@ -21,6 +21,7 @@ pub mod disk;
 pub mod erases;
 pub mod goods;
 pub mod guests;
+pub mod hooks;
 pub mod keys;
 mod log;
 pub mod machine;
@@ -141,6 +142,9 @@ async fn live(world: &Arc<World>) {
     let mut rng = Rng::new(world.plan.seed, 6);
     let show = goods::Show::of(&world.plan);
     actors::put_event(world, &mut rng, &show).await;
+    if world.plan.hook() {
+        hooks::make(world).await;
+    }
     // Every process must know of it before the sale: they read the events when they start.
     for machine in &world.machines {
         let _driving = machine.driving.lock().await;
@@ -254,7 +258,15 @@ async fn calm(world: &Arc<World>) {
             let text = format!("{mails} mails wait {} minutes after the storm", passed / 60_000);
             world.broken(Promise::MailArrives, None, text);
         }
-        let owing = owing.is_empty() && mails == 0;
+        let hooks = if world.plan.hook() { world.hooks_waiting() } else { 0 };
+        if hooks > 0 && passed > MAILED_MS {
+            let text = format!(
+                "{hooks} messages to webhooks wait {} minutes after the storm",
+                passed / 60_000
+            );
+            world.broken(Promise::HookArrives, None, text);
+        }
+        let owing = owing.is_empty() && mails == 0 && hooks == 0;
         if owing && world.backend.decided() && passed >= LEAST_CALM_MS || passed > CALM_MS {
             break;
         }
@@ -268,6 +280,9 @@ async fn calm(world: &Arc<World>) {
     world.audit(|auditor, trace, at| auditor.settled(trace, at, &ledger, &authorised, &given));
     let ended = world.plan.ends_ms.is_some();
     world.audit(|auditor, trace, at| auditor.all_mails_sent(trace, at, ended));
+    if world.plan.hook() {
+        world.audit(|auditor, trace, at| auditor.all_hooks_told(trace, at));
+    }
     if let Err(why) = books_balance(world).await {
         world.broken(Promise::AllSettles, None, format!("the audit cannot be made: {why}"));
     }

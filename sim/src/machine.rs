@@ -4,6 +4,7 @@ use crate::auditor::Asked;
 use crate::broken::BrokenReader;
 use crate::chaos::Chaos;
 use crate::disk::{Disk, Process};
+use crate::hooks::SimReceiver;
 use crate::mails::{PER_SECOND, SimRelay};
 use crate::moments::{InHand, Moments, Step, step};
 use crate::pages::Pages;
@@ -29,7 +30,7 @@ use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
 use nts_server::replicate::read_versions;
 use nts_server::run::{Assembled, MailParts, Parts, assemble};
-use nts_server::store::records::ticket_keys;
+use nts_server::store::records::{ticket_keys, webhooks};
 use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
 use nts_server::writer::{CommandError, Committed, Job, Writer};
@@ -266,6 +267,7 @@ impl Machine {
         let pulse = read_versions(&mut *reader, &clock).map_err(|e| e.to_string())?;
         let events = reader.events().map_err(|e| e.to_string())?;
         let ticket_keys = ticket_keys::all(reader.tables()).map_err(|e| e.to_string())?;
+        let webhooks = webhooks::all(reader.tables()).map_err(|e| e.to_string())?;
         let ids = Arc::new(Ids::new(self.rng().bytes(), last_high));
         let secrets = Secrets::new(secret);
         let mut background = JoinSet::new();
@@ -308,6 +310,8 @@ impl Machine {
                 relay: Arc::new(SimRelay::new(world, self.n, life)),
                 per_second: PER_SECOND,
             }),
+            webhooks,
+            carry: Arc::new(SimReceiver::new(world, self.n, life)),
             mail_look: Duration::from_millis(world.plan.look_ms),
             process: i64::from(life) * 100 + self.n as i64 + 1,
             look: Duration::from_millis(world.plan.look_ms * seldom),
@@ -321,6 +325,7 @@ impl Machine {
         }
         let store = Moments::new(store, self.step.clone(), Arc::downgrade(world), self.n);
         let writer = Writer::new(Box::new(store), Arc::clone(&app.metrics));
+        let writer = writer.telling(Arc::clone(&app.webhooks.list));
         background.spawn(write(Arc::downgrade(world), self.n, writer, jobs, told));
         let router = http::router(Arc::clone(&app));
         *self.life() =

@@ -81,11 +81,19 @@ pub enum Fault {
     MailAway,
     MailSlow,
     Readdress,
+    /// The receiver of a webhook answers 500.
+    HookFails,
+    /// The receiver of a webhook never answers, and has not taken the message.
+    HookHangs,
+    /// The receiver of a webhook takes a message, and its answer is lost.
+    HookAnswerLost,
+    /// Nobody answers at the receiver of a webhook, for up to an hour.
+    HookAway,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 71] = [
+    pub const ALL: [Fault; 75] = [
         Fault::RequestLost,
         Fault::AnswerLost,
         Fault::RequestTwice,
@@ -157,6 +165,10 @@ impl Fault {
         Fault::MailAway,
         Fault::MailSlow,
         Fault::Readdress,
+        Fault::HookFails,
+        Fault::HookHangs,
+        Fault::HookAnswerLost,
+        Fault::HookAway,
     ];
     /// What goes wrong with mails, and buyers who give another address.
     pub const OF_MAIL: [Fault; 7] = [
@@ -168,9 +180,13 @@ impl Fault {
         Fault::MailSlow,
         Fault::Readdress,
     ];
+    /// What goes wrong with messages to webhooks.
+    pub const OF_HOOKS: [Fault; 4] =
+        [Fault::HookFails, Fault::HookHangs, Fault::HookAnswerLost, Fault::HookAway];
     /// Kinds of faults that have a stream of randomness of their own, which stream, and how often they
     /// strike in a thousand: so that what else a seed says stays as it was.
-    const APART: [(&[Fault], u64, &[u32]); 4] = [
+    const APART: [(&[Fault], u64, &[u32]); 5] = [
+        (&Fault::OF_HOOKS, 9_202, &[15, 60, 200]),
         (&Fault::OF_MAIL, 7_300, &[15, 60, 200]),
         (&[Fault::Erase], 7_100, &[40, 100, 250]),
         (&[Fault::Stranger, Fault::KeyReused], 7_000, &[15, 40, 100]),
@@ -309,6 +325,17 @@ impl Fault {
             Fault::MailAway => ("mail-away", "nobody answers at the relay, for up to an hour"),
             Fault::MailSlow => ("mail-slow", "the relay needs up to a minute for a mail"),
             Fault::Readdress => ("readdress", "a buyer gives another e-mail address"),
+            Fault::HookFails => ("hook-fails", "the receiver of a webhook answers 500"),
+            Fault::HookHangs => {
+                ("hook-hangs", "the receiver of a webhook never answers, and has taken nothing")
+            }
+            Fault::HookAnswerLost => (
+                "hook-answer-lost",
+                "the receiver of a webhook takes a message, its answer is lost",
+            ),
+            Fault::HookAway => {
+                ("hook-away", "nobody answers at the receiver of a webhook, for up to an hour")
+            }
             Fault::ReleaseRefunds => {
                 ("release-refunds", "what is released makes a refund, as on old accounts")
             }
@@ -389,6 +416,9 @@ impl Fault {
             | Fault::MailHangs
             | Fault::MailAway
             | Fault::MailSlow => "mail",
+            Fault::HookFails | Fault::HookHangs | Fault::HookAnswerLost | Fault::HookAway => {
+                "webhook"
+            }
         }
     }
 
@@ -617,6 +647,11 @@ impl Plan {
 }
 
 impl Plan {
+    /// Whether a program of the organiser's is told what happens.
+    pub fn hook(&self) -> bool {
+        Rng::new(self.seed, 9_200).below(3) == 0
+    }
+
     /// Whether the organiser asks something before the payment. The old routes cannot answer, and who makes two
     /// steps meet is not to be kept.
     pub fn asks(&self) -> bool {
@@ -656,6 +691,12 @@ fn few(seed: u64, as_is: bool, faults: &mut BTreeMap<Fault, u32>) -> Option<(Ste
             faults.insert(fault, mails.pick(&[60, 120, 250]));
         }
     }
+    let mut hooks = Rng::new(seed, 9_203);
+    for fault in Fault::OF_HOOKS {
+        if hooks.below(4) == 0 {
+            faults.insert(fault, hooks.pick(&[60, 120, 250]));
+        }
+    }
     (!swarm).then(|| (rng.pick(&Step::ALL), rng.pick(&Step::ALL)))
 }
 
@@ -690,6 +731,9 @@ impl std::fmt::Display for Plan {
         }
         if self.asks() {
             f.write_str("questions before the payment; ")?;
+        }
+        if self.hook() {
+            f.write_str("a webhook is told; ")?;
         }
         if self.script {
             f.write_str("a script at one address; ")?;

@@ -49,6 +49,8 @@ pub enum Promise {
     Erased,
     /// Whoever has paid is sent the tickets, once if anybody can know, and nothing is sent that is not so.
     MailArrives,
+    /// Each change that a webhook is to be told of is told at least once, and nothing is told that was not so.
+    HookArrives,
     /// An alarm is raised where a person must look, and nowhere without a reason.
     NoAlarm,
     /// A ticket is shown green once, and whoever saw green is in the records.
@@ -72,6 +74,7 @@ impl Promise {
             Promise::Erased => "who is erased is shown nowhere",
             Promise::AdmitsOnce => "a ticket admits once",
             Promise::MailArrives => "whoever has paid is sent the tickets",
+            Promise::HookArrives => "webhooks are told what happened",
             Promise::NoAlarm => "alarms have a reason, and none is missing",
             Promise::NoPanic => "no panic, no 500",
         }

@@ -319,6 +319,12 @@ impl World {
         self.backend.read(read).unwrap_or(1)
     }
 
+    /// How many messages to webhooks wait.
+    pub fn hooks_waiting(&self) -> usize {
+        let read = |reader: &mut dyn Reader| Ok(waiting(reader.tables(), "webhook")?.0 as usize);
+        self.backend.read(read).unwrap_or(1)
+    }
+
     /// The story so far.
     pub fn trace(&self) -> MutexGuard<'_, Trace> {
         lock(&self.trace)

@@ -205,15 +205,18 @@ impl fmt::Display for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, prefix) in self.0.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            let address = IpAddr::V6(Ipv6Addr::from_bits(prefix.bits)).to_canonical();
-            let length = if address.is_ipv4() {
-                prefix.length.saturating_sub(MAPPED)
-            } else {
-                prefix.length
-            };
-            write!(f, "{comma}{address}/{length}")?;
+            write!(f, "{comma}{prefix}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = IpAddr::V6(Ipv6Addr::from_bits(self.bits)).to_canonical();
+        let length =
+            if address.is_ipv4() { self.length.saturating_sub(MAPPED) } else { self.length };
+        write!(f, "{address}/{length}")
     }
 }
 

@@ -7,6 +7,7 @@ pub mod event_sale;
 pub mod mails;
 pub mod organiser;
 pub mod sales;
+pub mod webhooks;
 
 use super::problem::Problem;
 use super::site::Site;

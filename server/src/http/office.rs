@@ -25,6 +25,7 @@ pub mod sale;
 pub mod sell;
 pub mod shop;
 pub mod sign_in;
+pub mod webhooks;
 pub mod welcome;
 
 use super::auth::{is_office, open_page, signed_in, staff};
@@ -141,6 +142,7 @@ const PARTS: &[(&str, &str, Right)] = &[
     ("/office/orders", "Orders", Right::SeeOrders),
     ("/office/people", "People", Right::ManageAccess),
     ("/office/keys", "Keys", Right::ManageAccess),
+    ("/office/webhooks", "Webhooks", Right::ManageShop),
     ("/office/shop", "Shop", Right::ManageShop),
 ];
 /// The pages of an event: the last part of the address, what is there, and the right that it needs.

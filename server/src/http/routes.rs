@@ -1,11 +1,12 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{check_ins, door, erasures, event_sale, mails, organiser, sales};
+use super::api::{check_ins, door, erasures, event_sale, mails, organiser, sales, webhooks};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::office::{
     account, answers as office_answers, event_log, events, export, guests, home, keys,
-    order as office_order, order_forms, orders, people, sale, sell, shop, sign_in, welcome,
+    order as office_order, order_forms, orders, people, sale, sell, shop, sign_in,
+    webhooks as office_webhooks, welcome,
 };
 use super::shop::{
     about, answers, calendar, event, front, lost, names, order, order_form, order_mail, pay,
@@ -208,6 +209,20 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/api/v1/door/keys", Staff(ManageShop), door::new_key)
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
+        .get("/api/v1/webhooks", Staff(ManageShop), webhooks::list)
+        .post("/api/v1/webhooks", Staff(ManageShop), webhooks::make)
+        .get("/api/v1/webhooks/{webhook}", Staff(ManageShop), webhooks::show)
+        .add(Method::PATCH, "/api/v1/webhooks/{webhook}", Staff(ManageShop), webhooks::change)
+        .add(Method::DELETE, "/api/v1/webhooks/{webhook}", Staff(ManageShop), webhooks::remove)
+        .post("/api/v1/webhooks/{webhook}/test", Staff(ManageShop), webhooks::test)
+        .post("/api/v1/webhooks/{webhook}/secret", Staff(ManageShop), webhooks::renew_secret)
+        .get("/api/v1/webhooks/{webhook}/deliveries", Staff(ManageShop), webhooks::deliveries)
+        .takes(&["after", "limit"])
+        .post(
+            "/api/v1/webhooks/{webhook}/deliveries/{delivery}/replay",
+            Staff(ManageShop),
+            webhooks::replay,
+        )
         .get("/door/worker.js", Anyone, assets::door_worker)
         .get("/door/{event}", Office(CheckIn), door_page::show)
         .takes(&["gate"])
@@ -273,6 +288,10 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/office/events/{event}/delete", Office(ChangeEvents), events::delete)
         .get("/office/events/{event}/picture", Office(ChangeEvents), shop::picture)
         .post("/office/events/{event}/picture", Office(ChangeEvents), shop::set_picture)
+        .get("/office/webhooks", Office(ManageShop), office_webhooks::list)
+        .post("/office/webhooks", Office(ManageShop), office_webhooks::make)
+        .get("/office/webhooks/{webhook}", Office(ManageShop), office_webhooks::show)
+        .post("/office/webhooks/{webhook}", Office(ManageShop), office_webhooks::change)
         .get("/office/shop", Office(ManageShop), shop::show)
         .takes(&["done"])
         .post("/office/shop", Office(ManageShop), shop::change)

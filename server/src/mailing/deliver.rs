@@ -145,6 +145,7 @@ impl Deliver for Mailer {
             tried_for_ms: TRIED_FOR_MS,
             most_age_ms: MOST_AGE_MS,
             keeps: true,
+            one_way: true,
         }
     }
 

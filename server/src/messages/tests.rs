@@ -45,6 +45,7 @@ impl Deliver for Post {
             tried_for_ms: FOR_HOURS,
             most_age_ms: 7 * 24 * 3_600_000,
             keeps: self.keeps,
+            one_way: true,
         }
     }
 

@@ -66,6 +66,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("the outbox forgets addresses", records::the_outbox_forgets),
         ("a mail job goes on", records::a_mail_job_goes_on),
         ("figures are summed over spans, and over all times", records::figures_are_summed),
+        ("webhooks, their messages and their tries are kept", records::webhooks_are_kept),
         ("what is scanned at the door comes back", door::scans_come_back),
         ("a turn of a ticket is taken once", door::a_turn_is_taken_once),
         ("the schema of the cold tables is as declared", records::schema_is_as_declared),

@@ -218,6 +218,8 @@ pub fn action(action: Action) -> &'static str {
         Action::DoorChanged => "How the door works was changed",
         Action::DoorConflict => "Let in although the records say no",
         Action::ScanUndone => "A check-in was undone",
+        Action::WebhookChanged => "Webhook made, changed or removed",
+        Action::WebhookOff => "Webhook switched off",
         Action::Alarm => "Needs attention",
     }
 }

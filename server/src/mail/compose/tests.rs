@@ -292,7 +292,8 @@ fn the_former_address_gets_nothing_of_the_order() {
 
 #[test]
 fn pictures_are_put_into_the_page() {
-    use crate::mail::{base64, with_pictures};
+    use crate::mail::with_pictures;
+    use crate::text::base64;
     // RFC 4648, section 10.
     for (bytes, text) in [
         ("", ""),

@@ -10,6 +10,7 @@ use crate::store::records::outbox_rows::{
 };
 use crate::store::records::sale_figures::{self, Gathered, SPAN_MS, Sums};
 use crate::store::records::sample::Sample;
+use crate::store::records::webhooks::{self, HookKind, HookKinds, HookTry, Webhook};
 use crate::store::records::{self, Engine, Record, RecordChange, Value, export, get, page};
 use crate::store::{Fault, Reader};
 use boxoffice::{Change, EventId, OrderId, OrderState};
@@ -443,4 +444,111 @@ pub(super) fn a_mail_job_goes_on<D: Database>(desk: &mut Desk<D>) {
     assert_eq!(now, MailJob { done: OrderId(5), ..job.clone() });
     desk.commit_with(&[], &[], &[now.end()]).expect("commit");
     assert_eq!(get::<MailJob>(reader.tables(), &job.key()).expect("get"), None);
+}
+
+/// What webhooks are asked and told.
+pub(super) fn webhooks_are_kept<D: Database>(desk: &mut Desk<D>) {
+    let hook = |id: u128| Webhook {
+        id,
+        address: format!("https://receiver{id}.example/"),
+        kinds: HookKinds::some(vec![HookKind::OrderPaid]),
+        event: Some(EventId(u64::MAX)),
+        is_on: true,
+        off_because: None,
+        failing_ms: None,
+        secret: 0,
+        old_until_ms: None,
+        made_by: Actor::System,
+        made_ms: AT_MS,
+    };
+    let (one, other) = (hook(1), hook(u128::MAX));
+    let owed = |place: usize, nth: usize, to: &Webhook| {
+        let id = webhooks::message_id(AT_MS + nth as i64, (-7, 1 << 40), place, nth);
+        webhooks::message(id, to.id, "order.paid", "{}".into(), None, AT_MS + nth as i64)
+    };
+    let messages: Vec<Message> = (0..5).map(|nth| owed(0, nth, &one)).collect();
+    let to_other = owed(1, 0, &other);
+    let mut puts = vec![RecordChange::put(&one), RecordChange::put(&other)];
+    puts.extend(messages.iter().chain([&to_other]).map(RecordChange::put));
+    desk.commit_with(&[], &[], &puts).expect("commit");
+    let mut reader = desk.database.reader();
+    assert_eq!(webhooks::all(reader.tables()).expect("all"), [one.clone(), other.clone()]);
+    let to = webhooks::destination(one.id);
+    let due = |reader: &mut dyn Reader, now, limit| {
+        webhooks::due_of(reader.tables(), &to, now, limit).expect("due")
+    };
+    assert_eq!(due(&mut *reader, AT_MS + 10, 3), messages[..3]);
+    assert_eq!(due(&mut *reader, AT_MS + 1, 10), messages[..2]);
+    // One is taken and delivered, with how it went.
+    let taken = Message { owner: 3, due_ms: AT_MS + 100, ..messages[0].clone() };
+    let claim = messages[0].claim(3, AT_MS + 100);
+    let delivered = Ended {
+        state: MessageState::Delivered,
+        due_ms: 0,
+        in_vain: false,
+        unanswered: false,
+        why: None,
+        erase: false,
+    };
+    let tried = HookTry {
+        message: taken.id,
+        webhook: one.id,
+        at_ms: AT_MS,
+        took_ms: 12,
+        status: Some(204),
+        answer: "\u{1f39f}".into(),
+    };
+    let end = [claim, taken.end(AT_MS + 50, delivered), RecordChange::put(&tried)];
+    desk.commit_with(&[], &[], &end).expect("commit");
+    let mut reader = desk.database.reader();
+    assert_eq!(due(&mut *reader, AT_MS + 1_000, 10), messages[1..]);
+    let last = |reader: &mut dyn Reader, before, limit| {
+        webhooks::last_of(reader.tables(), one.id, before, limit).expect("the last")
+    };
+    let found = last(&mut *reader, None, 10);
+    assert_eq!(found.iter().map(|t| t.message.id).collect::<Vec<_>>(), {
+        let mut ids: Vec<u128> = messages.iter().map(|m| m.id).collect();
+        ids.reverse();
+        ids
+    });
+    assert_eq!((found[0].last.as_ref(), found[4].last.as_ref()), (None, Some(&tried)));
+    assert_eq!(last(&mut *reader, Some(messages[2].id), 1)[0].message.id, messages[1].id);
+    assert_eq!(last(&mut *reader, Some(messages[0].id), 10), []);
+    // Again, under its own id.
+    desk.commit_with(&[], &[], &[webhooks::again(taken.id, AT_MS + 60)]).expect("commit");
+    let mut reader = desk.database.reader();
+    let again = &last(&mut *reader, None, 10)[4].message;
+    assert_eq!((again.state, again.due_ms, again.tries), (MessageState::Queued, AT_MS + 60, 0));
+    // It fails, works again, and is switched off only while it fails for long enough, at the address that failed.
+    let now = |desk: &mut Desk<D>, changes: &[RecordChange]| {
+        desk.commit_with(&[], &[], changes).expect("commit");
+        let mut reader = desk.database.reader();
+        webhooks::all(reader.tables()).expect("all").remove(0)
+    };
+    let off = |hook: &Webhook, before_ms| webhooks::off(hook, "why", before_ms);
+    assert_eq!(now(desk, &[off(&one, AT_MS)]), one);
+    let fails = now(desk, &[webhooks::failing(1, AT_MS), webhooks::failing(1, AT_MS + 9)]);
+    assert_eq!(fails.failing_ms, Some(AT_MS));
+    assert!(now(desk, &[off(&one, AT_MS - 1)]).is_on);
+    let moved = Webhook { address: "https://elsewhere.example/".into(), ..one.clone() };
+    assert!(now(desk, &[off(&moved, AT_MS)]).is_on);
+    assert_eq!(now(desk, &[webhooks::works(1)]), one);
+    let is_off = now(desk, &[webhooks::failing(1, AT_MS), off(&one, AT_MS)]);
+    assert_eq!((is_off.is_on, is_off.off_because.as_deref()), (false, Some("why")));
+    // A new secret, once, whatever else is changed at that moment.
+    let renewed = [webhooks::renewed(&one, AT_MS + 5), webhooks::renewed(&one, AT_MS + 6)];
+    let secret = now(desk, &renewed);
+    assert_eq!((secret.secret, secret.old_until_ms), (1, Some(AT_MS + 5)));
+    let set = Webhook { kinds: HookKinds::EVERY, event: None, ..moved };
+    let set = now(desk, &[webhooks::settings_changed(&set)]);
+    assert_eq!((set.secret, set.is_on, set.kinds), (1, true, HookKinds::EVERY));
+    // Old messages go, and a webhook with all that was for it.
+    desk.commit_with(&[], &[], &webhooks::tidy(AT_MS + 2)).expect("commit");
+    let mut reader = desk.database.reader();
+    assert_eq!(last(&mut *reader, None, 10).len(), 3);
+    assert_eq!(page::<HookTry>(reader.tables(), None, 10).expect("page"), []);
+    desk.commit_with(&[], &[], &webhooks::remove(1)).expect("commit");
+    let mut reader = desk.database.reader();
+    assert_eq!(webhooks::all(reader.tables()).expect("all"), [other]);
+    assert_eq!(last(&mut *reader, None, 10), []);
 }

@@ -96,6 +96,10 @@ pub enum Action {
     DoorConflict,
     /// An entry or an exit was undone.
     ScanUndone,
+    /// A webhook was made, changed or removed.
+    WebhookChanged,
+    /// The box office switched a webhook off, because its receiver takes nothing.
+    WebhookOff,
     /// The box office found something that a person should look at.
     Alarm,
 }
@@ -135,6 +139,8 @@ impl Action {
         Action::DoorChanged,
         Action::DoorConflict,
         Action::ScanUndone,
+        Action::WebhookChanged,
+        Action::WebhookOff,
         Action::Alarm,
     ];
 
@@ -174,6 +180,8 @@ impl Action {
             Action::DoorChanged => "door_changed",
             Action::DoorConflict => "door_conflict",
             Action::ScanUndone => "scan_undone",
+            Action::WebhookChanged => "webhook_changed",
+            Action::WebhookOff => "webhook_off",
             Action::Alarm => "alarm",
         }
     }

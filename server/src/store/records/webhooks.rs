@@ -279,6 +279,32 @@ pub fn off(webhook: &Webhook, because: &str, failing_before_ms: TimeMs) -> Recor
     )
 }
 
+/// What people say of a webhook is so from now on; when it works, and its secret, are not touched.
+pub fn settings_changed(webhook: &Webhook) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE webhooks SET address = $1, kinds = $2, event = $3, is_on = $4, off_because = $5, failing_ms = $6
+         WHERE id = $7",
+        vec![
+            webhook.address.value(),
+            webhook.kinds.value(),
+            webhook.event.value(),
+            webhook.is_on.value(),
+            webhook.off_because.value(),
+            webhook.failing_ms.value(),
+            webhook.id.value(),
+        ],
+    )
+}
+
+/// A webhook has its next secret, and the one before signs as well until then, unless somebody else was faster.
+/// `webhook` is as it was.
+pub fn renewed(webhook: &Webhook, old_until_ms: TimeMs) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE webhooks SET secret = secret + 1, old_until_ms = $1 WHERE id = $2 AND secret = $3",
+        vec![old_until_ms.value(), webhook.id.value(), webhook.secret.value()],
+    )
+}
+
 /// A webhook is no more, nor what was to be sent to it.
 pub fn remove(id: u128) -> Vec<RecordChange> {
     vec![
@@ -291,12 +317,12 @@ pub fn remove(id: u128) -> Vec<RecordChange> {
     ]
 }
 
-/// A message that has ended is to be sent again, under its own id.
+/// A message is to be sent now, or again, under its own id. One that is under way at this moment is sent twice.
 pub fn again(id: u128, now: TimeMs) -> RecordChange {
     RecordChange::Run(
         "UPDATE outbox SET state = 0, due_ms = $1, tried_ms = NULL, tries = 0, unanswered = 0,
             last_error = NULL, ended_ms = NULL
-         WHERE id = $2 AND kind = 'webhook' AND state <> 0",
+         WHERE id = $2 AND kind = 'webhook'",
         vec![now.value(), id.value()],
     )
 }
@@ -327,7 +353,7 @@ pub fn message_id(at_ms: TimeMs, batch: (i64, i64), place: usize, nth: usize) ->
         | 1 << 47
         | part(place as u64, 7) << 40
         | part(nth as u64, 20) << 20
-        | part(writer ^ (writer >> 20) ^ (writer >> 40), 20)
+        | part(writer ^ (writer >> 20) ^ (writer >> 40) ^ (writer >> 60), 20)
 }
 
 /// A message as it is owed: to be sent at once.
@@ -393,7 +419,7 @@ mod tests {
     fn no_two_messages_have_one_id_and_none_that_of_a_mail() {
         use super::super::audit_log::audit_id;
         let mut ids = BTreeSet::new();
-        for writer in [0, 7, i64::MIN, -1] {
+        for writer in [0, 7, i64::MIN, 1 << 40] {
             for nth in [0, 1, 32_767] {
                 assert!(ids.insert(audit_id(1_800_000_000_000, (writer, 5), nth)));
                 for place in [0, 1, MOST_WEBHOOKS - 1] {
