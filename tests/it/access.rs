@@ -280,6 +280,19 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("POST", "/api/v1/orders/{id}/refunds") => {
             does(State::Paid, Sends::Json(json!({"all": true, "restock": true})))
         }
+        // A message is owed, which is in none of the lists.
+        ("GET", "/api/v1/webhooks" | "/office/webhooks") => looks(State::Held),
+        ("POST", "/api/v1/webhooks") => {
+            tells(State::Held, Sends::Json(json!({"url": NOWHERE, "types": ["order.void"]})))
+        }
+        ("POST", "/office/webhooks") => {
+            tells(State::Held, form(&[("address", NOWHERE), ("kind", "order.void")]))
+        }
+        ("POST", "/office/webhooks/{webhook}") => tells(State::Held, form(&[("do", "test")])),
+        ("PATCH", "/api/v1/webhooks/{webhook}") => {
+            tells(State::Held, Sends::Json(json!({"enabled": false})))
+        }
+        (_, path) if path.contains("{webhook}") => tells(State::Held, Sends::Nothing),
         ("POST", "/api/v1/erasures") => {
             does(State::Paid, Sends::Json(json!({"email": format!("{buyer}@example.org")})))
         }
@@ -400,6 +413,7 @@ impl Setup {
             pay_secret,
             intent: String::new(),
             invitation: String::new(),
+            webhook: (NO_ID.into(), NO_MESSAGE.into()),
             codes: Vec::new(),
             ticket: String::new(),
         };
@@ -446,6 +460,20 @@ impl Setup {
         if route.path.contains("{invitation}") {
             of.invitation = self.invitation();
         }
+        if route.path.contains("{webhook}") {
+            of.webhook = self.webhook();
+        }
+    }
+
+    /// A webhook that is told of hardly anything, and a message to it.
+    fn webhook(&self) -> (String, String) {
+        let ask = |path: &str, body: Value| {
+            self.server.send(Request::new("POST", path).bearer(KEY).json(&body)).json()
+        };
+        let made = ask("/api/v1/webhooks", json!({"url": NOWHERE, "types": ["order.void"]}));
+        let id = text(&made, "id");
+        let message = ask(&format!("/api/v1/webhooks/{id}/test"), json!({}));
+        (id, text(&message, "id"))
     }
 
     /// The id of an invitation that nobody has accepted.
@@ -478,6 +506,8 @@ struct Victim {
     intent: String,
     /// An invitation of somebody to the office.
     invitation: String,
+    /// A webhook, and a message of it.
+    webhook: (String, String),
     codes: Vec<String>,
     /// The signed code of the first one.
     ticket: String,
@@ -759,6 +789,11 @@ fn body_of(sends: Sends) -> (String, Option<&'static str>) {
 /// The UUID of nothing.
 const NO_ID: &str = "00000000-0000-7000-8000-000000000000";
 
+/// A message that was never owed.
+const NO_MESSAGE: &str = "msg_00000000000000000000000000000000";
+/// Where nobody is (RFC 6761).
+const NOWHERE: &str = "https://nowhere.invalid/hook";
+
 /// Whether a status says that whoever asked may do so.
 fn is_served(route: &Described, status: u16) -> bool {
     let differs = route.method == "POST" && route.path == "/office/shop" && status == 409;
@@ -814,6 +849,8 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
         .replace("{n}", "1")
         .replace("{person}", &staff::account(SPARE))
         .replace("{invitation}", if of.invitation.is_empty() { NOBODYS } else { &of.invitation })
+        .replace("{webhook}", &of.webhook.0)
+        .replace("{delivery}", &of.webhook.1)
         .replace("{office_key}", &"0".repeat(32))
         .replace("{token}", &in_path(word))
         .replace("{id}", id)
@@ -1021,6 +1058,8 @@ fn about(route: &Described) -> About {
         (_, "/office/orders" | "/api/v1/orders") => About::Anything,
         (_, "/office/events/new") => About::Shop,
         (_, path) if path.starts_with("/office/shop") => About::Shop,
+        (_, path) if path.starts_with("/office/webhooks") => About::Shop,
+        (_, path) if path.starts_with("/api/v1/webhooks") => About::Shop,
         (_, "/api/v1/door/keys" | "/api/v1/door/keys/{key}" | "/api/v1/erasures") => About::Shop,
         (_, "/nts/v1/list-guests" | "/api/v1/tickets/{code}") => About::Event,
         (_, path) if path.contains("{event}") || path.contains("{id}") => About::Event,

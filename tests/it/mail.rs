@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 const FROM: &str = "Théâtre \"Süd\" <tickets@example.org>";
 
 /// The Python that `tools/python` has made, if it has.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let target = option_env!("CARGO_TARGET_DIR").unwrap_or("target");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join(target).join("python/bin/python");
     if root.join(target).join("python/packages").exists() {
         return Some(python);
     }
-    let why = "aiosmtpd and icalendar are not there: run tools/python";
+    let why = "aiosmtpd, icalendar and standardwebhooks are not there: run tools/python";
     assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
     eprintln!("left out: {why}");
     None

@@ -48,3 +48,4 @@ mod staff;
 mod stripe_js;
 mod tickets;
 mod webdriver;
+mod webhooks;

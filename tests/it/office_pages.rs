@@ -196,6 +196,23 @@ impl Busy {
         format!("/office/orders/{}?done=sold", text(&sold.json(), "id"))
     }
 
+    /// The page of a webhook to which nothing arrives, once a message was tried.
+    fn webhook(&self) -> String {
+        let ask = |method, path: &str, body: Value| {
+            let request = Request::new(method, &format!("/api/v1/webhooks{path}")).bearer(KEY);
+            let request = if body.is_null() { request } else { request.json(&body) };
+            self.server.send(request).json()
+        };
+        // Nothing is served at port 9 of this machine.
+        let id = text(&ask("POST", "", json!({"url": "http://127.0.0.1:9/hook"})), "id");
+        ask("POST", &format!("/{id}/test"), Value::Null);
+        eventually("it was tried", || {
+            let found = ask("GET", &format!("/{id}/deliveries"), Value::Null);
+            found["deliveries"][0]["last"].is_object()
+        });
+        format!("/office/webhooks/{id}")
+    }
+
     /// Every page of the office, some of them with a mistake.
     fn pages(&self) -> Vec<Page> {
         let paid = "/api/v1/events/rock/orders?state=paid";
@@ -244,6 +261,9 @@ impl Busy {
             ("people-mistake", "/office/people".into(), Some(send_as_it_is)),
             ("keys", "/office/keys".into(), None),
             ("keys-mistake", "/office/keys".into(), Some(send_as_it_is)),
+            ("webhooks", "/office/webhooks".into(), Some(open_all)),
+            ("webhooks-mistake", "/office/webhooks".into(), Some(send_as_it_is)),
+            ("webhook", self.webhook(), Some(open_all)),
             ("shop", "/office/shop".into(), None),
             ("account", "/office/account".into(), None),
             ("authenticator", "/office/account/authenticator".into(), None),
