@@ -245,7 +245,10 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
             looks(State::Held)
         }
         ("POST", "/office/events/{event}/door") => {
-            tells(State::Held, form(&[("admission", "once")]))
+            // The version of settings of which nothing was said.
+            let unset = format!("{:?}", boxoffice::door::DoorSpec::default());
+            let version = format!("{:032x}", nts_server::ids::digest(&[unset.as_bytes()]));
+            tells(State::Held, form(&[("admission", "once"), ("version", &version)]))
         }
         ("POST", "/office/events/{event}/door/links") => {
             tells(State::Held, form(&[("name", &fresh), ("from", "now")]))

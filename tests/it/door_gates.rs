@@ -439,7 +439,14 @@ fn the_office_sets_how_the_door_works() {
         &owner.get(&server, page).text(),
         &["New gate", "Make a link", "Nobody was scanned yet."],
     );
+    // The form names the settings that it was made of.
+    let version = |owner: &mut Visitor| {
+        let html = owner.get(&server, page).text();
+        staff::between(&html, "name=\"version\" value=\"", "\"").to_owned()
+    };
+    let first = version(&mut owner);
     let fields = [
+        ("version", &*first),
         ("admission", "come_back"),
         ("opens", "2030-06-01T18:00"),
         ("gate.0.name", "North"),
@@ -447,6 +454,10 @@ fn the_office_sets_how_the_door_works() {
         ("gate.1.type", "adult"),
     ];
     assert_eq!(owner.post(&server, page, &fields).status, 303);
+    // Somebody who has the page of before overwrites nothing.
+    let late = owner.post(&server, page, &[("version", &*first), ("admission", "once")]);
+    assert_eq!(late.status, 422);
+    contains(&late.text(), &["Somebody else has changed the door meanwhile"]);
     let door = get(&server, API).json();
     assert_eq!(door["admission"], "come_back");
     assert_eq!(door["opens_at"], "2030-06-01T17:00:00Z");
@@ -458,7 +469,9 @@ fn the_office_sets_how_the_door_works() {
         &owner.get(&server, page).text(),
         &["value=\"north-2\"", "value=\"2030-06-01T18:00\""],
     );
-    let wrong = owner.post(&server, page, &[("opens", "tomorrow"), ("gate.0.name", "East")]);
+    let now = version(&mut owner);
+    let wrong = [("version", &*now), ("opens", "tomorrow"), ("gate.0.name", "East")];
+    let wrong = owner.post(&server, page, &wrong);
     assert_eq!(wrong.status, 422);
     contains(&wrong.text(), &["value=\"tomorrow\"", "value=\"East\"", "aria-invalid=\"true\""]);
     assert_eq!(get(&server, API).json(), door, "nothing was changed");
@@ -481,6 +494,76 @@ fn the_office_sets_how_the_door_works() {
         &owner.get(&server, "/office/events/rock/log").text(),
         &["A link for a gate was made"],
     );
+}
+
+/// A gate of a ticket type that is not sold any more stays one: its tickets are valid all the same.
+#[test]
+fn the_form_keeps_ticket_types_that_are_not_sold_any_more() {
+    let (_dir, server) = start("gates-retired");
+    let mut owner = staff::owner(&server);
+    let mut event = event_json(50, 300);
+    let price = json!({"amount": 900, "currency": "GBP"});
+    let child = json!({"id": "child", "name": "Child", "pool": "floor", "price": price});
+    event["ticket_types"].as_array_mut().unwrap().push(child);
+    let put = |event: &Value| {
+        let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(event);
+        assert!(server.send(put).status < 300);
+    };
+    put(&event);
+    put_door(
+        &server,
+        &json!({"gates": [{"id": "side", "name": "Side", "ticket_types": ["child"]}]}),
+    );
+    event["ticket_types"].as_array_mut().unwrap().pop();
+    put(&event);
+    let page = owner.get(&server, "/office/events/rock/door").text();
+    contains(&page, &["value=\"child\" checked"]);
+    // As a browser sends it again.
+    let version = staff::between(&page, "name=\"version\" value=\"", "\"").to_owned();
+    let fields = [
+        ("version", &*version),
+        ("admission", "once_a_day"),
+        ("gate.0.id", "side"),
+        ("gate.0.name", "Side"),
+        ("gate.0.type", "child"),
+    ];
+    assert_eq!(owner.post(&server, "/office/events/rock/door", &fields).status, 303);
+    let door = get(&server, API).json();
+    assert_eq!(
+        (&door["admission"], &door["gates"][0]["ticket_types"]),
+        (&json!("once_a_day"), &json!(["child"]))
+    );
+}
+
+/// The list tells the scan that decides, whatever was recorded last.
+#[test]
+fn the_list_tells_who_is_in_by_the_rule() {
+    let (_dir, server) = start("gates-rule");
+    put_door(&server, &json!({"admission": "come_back"}));
+    let ticket = give(&server, "Ann", 1)[0][0].clone();
+    let last = || list(&server, "").0[0]["last"].clone();
+    let (mut north, mut south) = (Device::new(1, "north"), Device::new(2, "south"));
+    assert_eq!(north.scans(&server, &ticket)["result"], "admitted");
+    // A copy came in elsewhere, and one of the two goes out: one is in.
+    assert_eq!(south.reports(&server, &ticket, "2026-01-01T10:00:00Z")["objection"], "already_in");
+    let mut out = north.next(&ticket);
+    out["direction"] = "out".into();
+    assert_eq!(crate::doors::told(&server, &out)["result"], "left");
+    assert_eq!(south.scans(&server, &ticket)["result"], "already_in");
+    assert_eq!(last()["direction"], "in");
+    let mut out = south.next(&ticket);
+    out["direction"] = "out".into();
+    assert_eq!(crate::doors::told(&server, &out)["result"], "left");
+    assert_eq!(last()["direction"], "out");
+    // Where it admits once, an exit that nobody has seen come in decides nothing.
+    put_door(&server, &json!({"admission": "once"}));
+    assert_eq!(last()["direction"], "in");
+    let other = give(&server, "Bob", 1)[0][0].clone();
+    let mut out = north.next(&other);
+    (out["direction"], out["late"]) = ("out".into(), true.into());
+    crate::doors::told(&server, &out);
+    let all = list(&server, "").0;
+    assert_eq!(all.iter().filter(|ticket| ticket["last"].is_null()).count(), 1, "{all:?}");
 }
 
 /// A phone that has the list knows without a network whose a ticket is, and what happened at other doors.
@@ -532,8 +615,18 @@ fn with_the_list_a_phone_knows_names_refunds_and_other_doors_without_a_network()
     assert_eq!(devices["devices"][0]["gate"], "north", "{devices}");
     accessible(&browser);
 
-    browser.network(false);
     let enter = |code: &str| browser.keys(&format!("{code}{ENTER}"));
+    // Passed on since the list was read: what the box office has said of the old code is kept.
+    let third = give(&server, "Dee", 1)[0][0].clone();
+    let order = text(&get(&server, "/api/v1/events/rock/orders?q=dee").json()["orders"][0], "id");
+    let name = Request::new("POST", &format!("/api/v1/orders/{order}/tickets/1")).bearer(KEY);
+    assert_eq!(server.send(name.json(&json!({"name": "Fay"}))).status, 200);
+    enter(&third);
+    browser.shows("Old code</h2>");
+
+    browser.network(false);
+    enter(&third);
+    browser.shows("Old code</h2>");
     enter(&tickets[0][0]);
     browser.shows("Valid, offline</h2>");
     browser.shows("Bea");
