@@ -143,7 +143,7 @@ const PARTS: &[(&str, &str, Right)] = &[
     ("/office/orders", "Orders", Right::SeeOrders),
     ("/office/people", "People", Right::ManageAccess),
     ("/office/keys", "Keys", Right::ManageAccess),
-    ("/office/webhooks", "Webhooks", Right::ManageShop),
+    ("/office/webhooks", "Hooks", Right::ManageShop),
     ("/office/shop", "Shop", Right::ManageShop),
 ];
 /// The pages of an event: the last part of the address, what is there, and the right that it needs.
