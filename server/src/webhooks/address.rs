@@ -161,7 +161,7 @@ impl Guard {
             return Err("The address has no host that can be read.".into());
         }
         let here = host == "localhost" || literal.is_some_and(|ip| ip.to_canonical().is_loopback());
-        if !tls && !(self.loopback && here) {
+        if !(tls || self.loopback && here) {
             return Err(match self.loopback {
                 true => {
                     "The address must begin with https://. Without TLS only this machine can be \

@@ -239,7 +239,7 @@ impl Deliver for Sender {
         let at = (message.tries as usize).min(PAUSES_MS.len() - 1);
         let pause_ms = PAUSES_MS[at];
         // So that what failed at one moment does not come back at one moment.
-        let drawn = (message.id ^ (message.id >> 20) ^ u128::from(message.tries) * 7_919) % 201;
+        let drawn = (message.id ^ (message.id >> 20) ^ (u128::from(message.tries) * 7_919)) % 201;
         pause_ms + pause_ms * (drawn as i64 - 100) / 1_000
     }
 
