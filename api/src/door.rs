@@ -68,8 +68,9 @@ macro_rules! scan_results {
     ($($(#[doc = $about:literal])+ $variant:ident = $word:literal,)*) => {
         /// What came of a scan.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
         pub enum ScanResult {
-            $($(#[doc = $about])+ #[serde(rename = $word)] $variant,)*
+            $($(#[doc = $about])+ $variant,)*
         }
 
         impl ScanResult {

@@ -319,6 +319,7 @@ pub async fn follow(webhooks: Arc<Webhooks>, shared: bool) {
     let mut tidied = Instant::now();
     loop {
         tokio::select! {
+            biased;
             () = sleep(FOLLOW) => {}
             // What is recorded at this moment is there a moment later.
             () = webhooks.changed.notified() => sleep(Duration::from_millis(100)).await,
