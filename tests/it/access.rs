@@ -1038,11 +1038,12 @@ fn is_there_for_its_method_alone(setup: &Setup, route: &Described, of: &Victim) 
     }
     if route.path != "/" {
         let asked = request(route, route.method.as_str(), of, &of.id, &shows);
-        for path in [format!("{}/", asked.path()), format!("/{}", asked.path())] {
+        let base = asked.path().split('?').next().unwrap();
+        for path in [format!("{base}/"), format!("/{base}")] {
             let answer = server.send(asked.clone().to(&path));
             // Who has the whole address but for a slash is led to it, and learns nothing by that.
             if answer.status == 308 {
-                assert_eq!(answer.header("location"), Some(asked.path()), "{path}");
+                assert_eq!(answer.header("location"), Some(base), "{path}");
                 assert_eq!(answer.text(), "", "{path}");
                 continue;
             }

@@ -161,7 +161,6 @@ fn pages_of(server: &Server) -> Vec<Page> {
     let state = |order: &Value| format!("{}/order", pays(order));
     vec![
         ("front", "/".into(), None),
-        ("docs-api", "/docs/api".into(), None),
         ("event", "/events/rock".into(), None),
         ("event-several", "/events/several".into(), None),
         ("event-mistake", "/events/rock".into(), Some(fill_in_wrongly)),

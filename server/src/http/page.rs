@@ -385,8 +385,8 @@ pub(in crate::http) type Page = Result<Response, PageProblem>;
 pub(in crate::http) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let strong = tag.trim_start_matches("W/");
     headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
-        let list = value.to_str().unwrap_or_default();
-        list.split(',').any(|one| one.trim().trim_start_matches("W/") == strong)
+        let mut list = value.to_str().unwrap_or_default().split(',').map(str::trim);
+        list.any(|one| one == "*" || one.trim_start_matches("W/") == strong)
     })
 }
 
@@ -404,6 +404,20 @@ pub fn for_programs(path: &str, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_known_by_its_tag() {
+        let known = |value: &'static str, tag: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static(value));
+            is_known(&headers, tag)
+        };
+        for value in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
+            assert!(known(value, "\"abc\"") && known(value, "W/\"abc\""), "{value}");
+        }
+        assert!(!known("\"abcd\"", "\"abc\"") && !known("abc", "\"abc\""));
+        assert!(!is_known(&HeaderMap::new(), "\"abc\""));
+    }
 
     #[test]
     fn times_in_a_text_are_told_in_the_zone_of_the_event() {

@@ -2,7 +2,7 @@
 
 use super::{text, whole};
 use crate::http::openapi::{Group, Needs, Operation, operation};
-use nts_api::ProblemCode::NotFound;
+use nts_api::ProblemCode::{NotFound, UnknownEvent};
 use nts_api::{Webhook, WebhookBody, WebhookDeliveries, WebhookDelivery, WebhookList};
 use serde_json::json;
 
@@ -19,6 +19,7 @@ pub fn make_webhook() -> Operation {
         )
         .takes::<WebhookBody>(json!({"url": "https://hooks.example/nts", "types": ["order.paid"]}))
         .gives::<Webhook<'static>>(201, "The webhook, with its secret.")
+        .problems(&[UnknownEvent])
 }
 
 pub fn webhook() -> Operation {
@@ -34,7 +35,7 @@ pub fn change_webhook() -> Operation {
         .takes::<WebhookBody>(json!({"enabled": false}))
         .gives::<Webhook<'static>>(200, "The webhook as it is from now on.")
         .on(Needs::Webhook)
-        .problems(&[NotFound])
+        .problems(&[NotFound, UnknownEvent])
 }
 
 pub fn remove_webhook() -> Operation {
