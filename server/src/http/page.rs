@@ -404,6 +404,7 @@ pub fn for_programs(path: &str, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     #[test]
     fn a_version_is_known_by_its_tag() {
