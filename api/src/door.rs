@@ -345,8 +345,9 @@ pub struct DoorDeviceBody {
     /// The id of its gate; empty: none was chosen yet.
     #[serde(default)]
     pub gate: String,
-    /// How many scans it has not sent.
+    /// How many scans it has not sent, 1,000,000 at most.
     #[serde(default)]
+    #[schema(maximum = 1_000_000)]
     pub unsent: u32,
 }
 

@@ -109,14 +109,21 @@ async function tell() {
 }
 
 let syncing = false;
+/** Whether something has changed since the reading that goes on began. */
+let again = false;
 async function sync() {
-  if (syncing || document.hidden || performance.now() - used > USED_MS) return;
+  if (document.hidden || performance.now() - used > USED_MS) return;
+  again = true;
+  if (syncing) return;
   syncing = true;
   try {
-    await tell();
-    // Without these nothing can be checked here, so a list would be of no use.
-    if (globalThis.crypto?.subtle) await readList();
-  } catch { /* There is no network. The list stays as it is. */ } finally { syncing = false; }
+    while (again) {
+      again = false;
+      await tell();
+      // Without these nothing can be checked here, so a list would be of no use.
+      if (globalThis.crypto?.subtle) await readList();
+    }
+  } catch { again = false; /* There is no network. The list stays as it is. */ } finally { syncing = false; }
 }
 
 setInterval(sync, LIST_MS);

@@ -683,8 +683,8 @@ async function sendAll() {
     throw error;
   } finally {
     await count().catch(() => {});
-    // The office is told how many are left.
-    tell().catch(() => {});
+    // The office is told how many are left, and the list has what was sent.
+    sync();
   }
 }
 

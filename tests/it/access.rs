@@ -390,7 +390,7 @@ impl Setup {
             flags.extend(webhooks.then_some("--stripe-webhook-secret=whsec_x"));
         }
         let server = Server::start_with(&dir, &settings);
-        let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&show(500));
+        let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&show(5_000));
         assert!(server.send(put).status < 300);
         let texts = [("imprint", "We."), ("terms", "All."), ("privacy", "None."), ("seen", "0")];
         let said = Request::form("/office/shop", &texts).bearer(KEY);
@@ -1181,7 +1181,7 @@ fn a_draft_is_unknown_to_whoever_has_no_role_of_it() {
     let jazz: Vec<Member> =
         members(&setup).into_iter().filter(|member| member.event == "jazz").collect();
     let mut of = setup.victim(State::Paid);
-    let mut draft = show(500);
+    let mut draft = show(5_000);
     draft["hidden"] = true.into();
     let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&draft);
     assert_eq!(server.send(put).status, 200);

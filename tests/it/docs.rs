@@ -1,8 +1,6 @@
 //! The page of the API: every command that it shows works when it is pasted.
 
-use crate::browser::accessible;
 use crate::harness::*;
-use crate::webdriver::{Browser, DESK, PHONE};
 use nts_server::config::Config;
 use nts_server::http::openapi::Needs;
 use nts_server::http::routes::routes;
@@ -144,20 +142,4 @@ fn schemathesis_finds_nothing() {
     assert!(tested.trim().parse::<usize>().unwrap() > 30, "{said}");
     let asked = Request::get("/api/v1/orders?state=refunded").bearer(KEY);
     assert_ne!(server.send(asked).json()["orders"].as_array().unwrap().len(), 0, "{said}");
-}
-
-/// The page of the API on a phone and on a desk, in light and in dark.
-#[test]
-fn the_page_of_the_api_keeps_nobody_out() {
-    let dir = Dir::new("docs-look");
-    let server = Server::start(&dir);
-    for (dark, size) in [(false, PHONE), (true, DESK)] {
-        let Some(browser) = Browser::start(false, size, dark) else { return };
-        browser.goto(&format!("http://{}/docs/api", server.address));
-        browser.shows("A first sale");
-        accessible(&browser);
-        browser.picture(&format!("docs-api-{}", size.0));
-        browser.goto(&format!("http://{}/docs/api#make_gate_link", server.address));
-        browser.picture(&format!("docs-api-operation-{}", size.0));
-    }
 }

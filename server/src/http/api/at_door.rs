@@ -27,6 +27,8 @@ use nts_api as wire;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// A device has so many scans at most that it has not sent.
+const MOST_UNSENT: u32 = 1_000_000;
 /// A name that is looked for has so many bytes at most, and so many at least: one letter finds everybody.
 const MOST_TEXT: usize = 200;
 const LEAST_TEXT: usize = 2;
@@ -62,6 +64,9 @@ pub async fn heard(
     let body: wire::DoorDeviceBody = json(&headers, &body)?;
     if !body.gate.is_empty() {
         check_gate_id(&body.gate).map_err(|what| Problem::invalid(format!("{what}.")))?;
+    }
+    if body.unsent > MOST_UNSENT {
+        return Err(Problem::invalid("A device has 1,000,000 scans at most that it has not sent."));
     }
     let device = DeviceId(uuid("device", &body.device)?);
     app.door.heard(&permit, Heard { device, gate: body.gate, unsent: body.unsent }).await?;
