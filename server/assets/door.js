@@ -271,6 +271,8 @@ async function check(code, byCamera) {
       lately = { code, ms: performance.now() };
     }
     show(shown, byCamera);
+    // The storage may have said that it keeps nothing.
+    state();
   }
 }
 

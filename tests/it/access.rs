@@ -301,7 +301,7 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
             does(State::Held, Sends::Json(json!({"buyer": buyer, "lines": lines})))
         }
         ("PUT", "/api/v1/events/{event}") => {
-            let mut event = show(900);
+            let mut event = show(5_000);
             event["name"] = fresh.into();
             does(State::Held, Sends::Json(event))
         }
