@@ -348,8 +348,10 @@ impl Auditor {
             self.alarming.push((at_ms, id));
         }
         let over = |order: &Order| matches!(order.state, OrderState::Released | OrderState::Void);
-        if over(&order) && known.is_some_and(|known| !over(known)) {
-            let intent = order.payment.as_ref().and_then(|payment| payment.intent.clone());
+        if let Some(known) = known.filter(|known| over(&order) && !over(known)) {
+            // As it was before: one whose id is recorded with the release, or after it, was never confirmed, and is
+            // cancelled afterwards.
+            let intent = known.payment.as_ref().and_then(|payment| payment.intent.clone());
             self.freed.extend(intent.map(|intent| (id, intent)));
         }
         let mut broken = |promise, text: String| trace.broken(at_ms, promise, Some(id), text);
