@@ -112,7 +112,7 @@ pub struct Listed {
     pub valid: bool,
     /// The scan that decides whether somebody comes in with it: see [`deciding`].
     pub last: Option<ScanRow>,
-    /// What can be read with a code, by the id of the key that signed the code: see [`sealed`].
+    /// What can be read with a code, by the id of the key that signed the code: the name and the ticket type, encrypted.
     pub names: BTreeMap<u8, String>,
 }
 
