@@ -139,8 +139,12 @@ impl Content {
         match self {
             Content::Json(kind) => kind.reference(),
             Content::Either(one, other) => json!({"anyOf": [one.reference(), other.reference()]}),
-            // OpenAPI 3.1 has no words for the events of a stream.
-            Content::Events(_) | Content::Csv | Content::None => json!({"type": "string"}),
+            // OpenAPI 3.1 has no other words for the events of a stream.
+            Content::Events(kind) => json!({
+                "type": "string", "contentMediaType": "application/json",
+                "contentSchema": kind.reference(),
+            }),
+            Content::Csv | Content::None => json!({"type": "string"}),
         }
     }
 }

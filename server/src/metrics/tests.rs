@@ -40,6 +40,8 @@ fn exported() -> BTreeMap<String, BTreeSet<String>> {
     metrics.figures.set_events(&[event(1, 0)], 0);
     metrics.figures.paid(EventId(1), money(100));
     metrics.figures.set_last_backup(Some(0));
+    metrics.figures.set_presence([(EventId(1), (3, 2))].into());
+    metrics.webhooks.get_or_create(&ByOutcome { outcome: "delivered" }).inc();
     let mut exported: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in metrics.text().lines().filter(|line| !line.starts_with('#')) {
         let (name, rest) = line.split_at(line.find(['{', ' ']).expect("a sample"));

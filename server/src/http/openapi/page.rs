@@ -162,6 +162,10 @@ fn operation(route: &Described, document: &Value, base: &str) -> Shown {
         let (media_type, content) = value["content"].as_object()?.iter().next()?;
         Some(match media_type.as_str() {
             "application/json" => type_of(&content["schema"]),
+            "text/event-stream" => format!(
+                "<code>text/event-stream</code> of {}",
+                type_of(&content["schema"]["contentSchema"])
+            ),
             other => format!("<code>{}</code>", escaped(other)),
         })
     };
