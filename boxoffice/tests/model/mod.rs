@@ -1355,7 +1355,12 @@ fn refund_of(
                 state => return format!("refused not_paid {state}"),
             }
             let at_most = if debt > 0 { debt } else { most };
-            if *sum <= 0 {
+            let odd = match order.currency.as_str() {
+                "KWD" | "BHD" | "JOD" | "OMR" | "TND" => !sum.to_string().ends_with('0'),
+                "ISK" | "UGX" => !sum.to_string().ends_with("00"),
+                _ => false,
+            };
+            if *sum <= 0 || odd && *sum != most {
                 return "refused invalid".into();
             }
             if at_most == 0 {
