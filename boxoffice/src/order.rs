@@ -88,12 +88,14 @@ impl OrderState {
         matches!(self, OrderState::Held | OrderState::Paying | OrderState::Canceling)
     }
 
+    /// Whether it was paid and got its tickets, even if they are taken back or its money goes back.
+    pub fn was_paid(self) -> bool {
+        matches!(self, OrderState::Paid | OrderState::Refunding | OrderState::Refunded)
+    }
+
     /// Whether its places count as sold (but for those that were put back on sale).
     pub fn sells(self) -> bool {
-        matches!(
-            self,
-            OrderState::Committed | OrderState::Paid | OrderState::Refunding | OrderState::Refunded
-        )
+        self == OrderState::Committed || self.was_paid()
     }
 }
 

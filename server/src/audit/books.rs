@@ -31,8 +31,7 @@ pub fn money(order: &Order) -> Money {
     };
     let given_back = sum(|state| matches!(state, RefundState::Succeeded(_)));
     let going_back = sum(|state| matches!(state, RefundState::Pending));
-    let sold =
-        matches!(order.state, OrderState::Paid | OrderState::Refunding | OrderState::Refunded);
+    let sold = order.state.was_paid();
     // Money that came although the places were given away, or in part only: all of it goes back,
     // so what goes back is what came.
     let taken = if sold { price(order) } else { given_back + going_back };
@@ -117,8 +116,7 @@ fn sold_by_organiser(order: &Order, wrong: &mut Vec<String>) {
 pub fn check(order: &Order, now: TimeMs) -> Words {
     let mut words = Words::default();
     let mut wrong = |text: String| words.wrong.push(text);
-    let sold =
-        matches!(order.state, OrderState::Paid | OrderState::Refunding | OrderState::Refunded);
+    let sold = order.state.was_paid();
     let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
     let issued = order.tickets.len();
     let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid).count();

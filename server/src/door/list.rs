@@ -14,7 +14,7 @@ use crate::store::records::door::{self, ScanRow};
 use crate::store::records::door_reads::{Recorded, of_orders, recorded_after, undone_since};
 use crate::store::{Fault, Listing, Reader};
 use boxoffice::door::Admission;
-use boxoffice::{Event, EventId, Order, OrderId, OrderState, TicketState, TimeMs};
+use boxoffice::{Event, EventId, Order, OrderId, TicketState, TimeMs};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,10 +32,6 @@ const MOST_UNDONE: i64 = 5_000;
 const LOOK: usize = 10_000;
 /// What is encrypted has a length that is a multiple of so many bytes, so that it tells little about a name.
 const BLOCK: usize = 32;
-
-/// Orders have tickets in these states only.
-const HAVE_TICKETS: [OrderState; 3] =
-    [OrderState::Paid, OrderState::Refunding, OrderState::Refunded];
 
 /// Where a page begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -198,7 +194,7 @@ fn read(
                 changed_since: Some(place.since_ms).filter(|since| *since > 0),
                 ..Listing::newest(PAGE, LOOK)
             };
-            let page = reader.listed(&listing, &|order| HAVE_TICKETS.contains(&order.state))?;
+            let page = reader.listed(&listing, &|order| order.state.was_paid())?;
             let mut known = with_scans(reader, page.orders)?;
             match page.next {
                 Some(next) => Ok((known, Some(Step::Orders(Some(next))))),

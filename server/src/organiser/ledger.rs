@@ -5,7 +5,7 @@
 //! counts the same money without this code; a test compares both.
 
 use crate::when;
-use boxoffice::{Currency, Order, OrderState, Refund, RefundState, Tender, TimeMs};
+use boxoffice::{Currency, Order, Refund, RefundState, Tender, TimeMs};
 use std::collections::BTreeMap;
 
 /// One movement of an order's money.
@@ -64,8 +64,7 @@ fn asked_ms(refund: &Refund) -> TimeMs {
 /// tells what was sold.
 pub fn movements(order: &Order) -> Vec<Movement> {
     let mut all = Vec::new();
-    let sold =
-        matches!(order.state, OrderState::Paid | OrderState::Refunding | OrderState::Refunded);
+    let sold = order.state.was_paid();
     let intent = order.payment.as_ref().and_then(|payment| payment.intent.clone());
     // Money that came for places which were gone: all of it goes back, so what goes back is what came.
     let stray: i64 = order.refunds.iter().map(Refund::given_minor).sum();

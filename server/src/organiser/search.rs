@@ -266,8 +266,7 @@ impl Filter {
     }
 
     fn has_type(&self, order: &Order) -> bool {
-        let issued = [OrderState::Paid, OrderState::Refunding, OrderState::Refunded];
-        if self.issued && !issued.contains(&order.state) {
+        if self.issued && !order.state.was_paid() {
             return false;
         }
         self.types.as_ref().is_none_or(|types| {

@@ -141,8 +141,7 @@ pub struct Seen<'a> {
 impl<'a> Seen<'a> {
     /// What is looked at of an order in this state.
     pub fn stored(state: OrderState, lines: &'a [Line], refunds: Vec<SeenRefund>) -> Seen<'a> {
-        let paid = matches!(state, OrderState::Paid | OrderState::Refunding | OrderState::Refunded);
-        Seen { sells: state.sells(), paid, lines, refunds }
+        Seen { sells: state.sells(), paid: state.was_paid(), lines, refunds }
     }
 }
 
