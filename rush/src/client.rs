@@ -11,6 +11,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// A request, ready to be sent.
 pub struct Request {
     bytes: Vec<u8>,
@@ -38,7 +41,7 @@ impl Request {
 
     /// Asks for something of one's own.
     pub fn get_with(path: &str, secret: &str) -> Request {
-        let head = format!("authorization: Bearer {secret}\r\n");
+        let head = authorization(secret);
         Request {
             bytes: format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{head}\r\n").into_bytes(),
             keep: true,
@@ -47,45 +50,38 @@ impl Request {
 
     /// Puts JSON, as the organiser.
     pub fn put(path: &str, secret: &str, body: &str) -> Request {
-        let text = format!(
-            "PUT {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             authorization: Bearer {secret}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        Request { bytes: text.into_bytes(), keep: true }
+        Request::send("PUT", path, JSON, &authorization(secret), body)
     }
 
     /// Sends JSON, as whoever has this key.
     pub fn post_as(path: &str, secret: &str, body: &str) -> Request {
-        let text = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             authorization: Bearer {secret}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        Request { bytes: text.into_bytes(), keep: true }
+        Request::send("POST", path, JSON, &authorization(secret), body)
     }
 
     /// Sends a form, as whoever has this key.
     pub fn form(path: &str, secret: &str, body: &str) -> Request {
-        let text = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\n\
-             content-type: application/x-www-form-urlencoded\r\n\
-             authorization: Bearer {secret}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        Request { bytes: text.into_bytes(), keep: true }
+        Request::send("POST", path, FORM, &authorization(secret), body)
     }
 
     /// Sends JSON, under a key.
     pub fn post(path: &str, key: &str, secret: Option<&str>, body: &str) -> Request {
-        let secret = secret.map(|s| format!("authorization: Bearer {s}\r\n")).unwrap_or_default();
+        let secret = secret.map(authorization).unwrap_or_default();
+        Request::send("POST", path, JSON, &format!("idempotency-key: {key}\r\n{secret}"), body)
+    }
+
+    /// Sends a body of this media type. `head`: further lines of the header, each with its end.
+    fn send(method: &str, path: &str, media_type: &str, head: &str, body: &str) -> Request {
         let text = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             idempotency-key: {key}\r\n{secret}content-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {media_type}\r\n\
+             {head}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         Request { bytes: text.into_bytes(), keep: true }
     }
+}
+
+fn authorization(secret: &str) -> String {
+    format!("authorization: Bearer {secret}\r\n")
 }
 
 /// An answer.
