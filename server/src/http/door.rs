@@ -402,17 +402,13 @@ fn protect(headers: &mut HeaderMap) {
 }
 
 async fn last_scan(app: &Site, at: &At, row: &ScanRow, (now, manages): (TimeMs, bool)) -> LastScan {
-    // A late scan may be of an order that is not there.
-    // Nor is whose a ticket of another event is told here.
+    // A late scan may be of an order that is not there. Whose a ticket of another event is, is not told here.
     let order = app.sales.find(row.order_id).await.ok();
     let order = order.filter(|order| order.event == at.event.id);
     let number = u16::try_from(row.number).unwrap_or(0);
-    let ticket = order.as_ref().and_then(|order| Some((order, order.ticket(number)?)));
-    let (name, ticket_type) = ticket.map_or_else(Default::default, |(order, ticket)| {
-        let line = &order.lines[usize::from(ticket.line)];
-        let known = at.event.ticket_types.get(usize::from(line.ticket_type));
-        let name = ticket.guest.as_deref().unwrap_or(&order.buyer.name);
-        (name.to_owned(), known.map(|known| known.name.clone()).unwrap_or_default())
+    let ticket = order.and_then(|order| scanned(&order, number, &at.event));
+    let (name, ticket_type) = ticket.map_or_else(Default::default, |ticket| {
+        (ticket.name.into_owned(), ticket.ticket_type.into_owned())
     });
     let undone = row.undone_ms.is_some();
     let may = !undone && (manages || row.recorded_ms.saturating_add(UNDO_MS) > now);
