@@ -121,10 +121,8 @@ impl Tickets {
             let found = self.signed(text).await?;
             return Ok(found.filter(|f| event.is_none_or(|event| f.order.event == event)));
         }
-        match event {
-            Some(event) => self.short(text, vec![event]).await,
-            None => self.short(text, self.all_events()).await,
-        }
+        let events = event.map_or_else(|| self.all_events(), |event| vec![event]);
+        self.short(text, events).await
     }
 
     /// The ticket that stands before the door of this event: of either of its codes, and also of another event. A

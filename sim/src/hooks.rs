@@ -17,10 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub async fn make(world: &Arc<World>) {
     let mut rng = Rng::new(world.plan.seed, 9_201);
     let body = serde_json::json!({"url": "https://receiver.example/nts"});
-    let mut answer;
     loop {
         let ask = Ask::post("/api/v1/webhooks", &body).bearer(ORGANISER);
-        answer = world.retry_until_answered(&mut rng, "organiser", ask).await;
+        let answer = world.retry_until_answered(&mut rng, "organiser", ask).await;
         if answer.status == 201 {
             return world.tell(None, "there is a webhook");
         }

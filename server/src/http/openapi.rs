@@ -371,11 +371,8 @@ const OF_ALL: [ProblemCode; 7] = [
 fn problems_of(route: &Described, operation: &Operation) -> Vec<ProblemCode> {
     use ProblemCode::*;
     let mut codes = operation.problems.clone();
-    let reads = route.method == "GET";
-    match route.access {
-        Access::Staff(_) => codes.extend([Unauthorized, NotAllowed]),
-        Access::OrderOrStaff(_) => codes.extend([Unauthorized, NotAllowed]),
-        _ => {}
+    if right(route.access).is_some() {
+        codes.extend([Unauthorized, NotAllowed]);
     }
     if route.path.contains("{event}") {
         codes.push(UnknownEvent);
@@ -388,7 +385,7 @@ fn problems_of(route: &Described, operation: &Operation) -> Vec<ProblemCode> {
     if !matches!(operation.sends, Content::None) {
         codes.push(WrongType);
     }
-    if !reads {
+    if route.method != "GET" {
         codes.extend([InDoubt, CrossSite]);
     }
     if operation.keyed {

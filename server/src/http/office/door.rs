@@ -8,6 +8,7 @@ use super::{OfficeFrame, Staff};
 use crate::access::{Caller, Right, may};
 use crate::accounts::gate_links::NewGateLink;
 use crate::accounts::own::NotChanged;
+use crate::actor::Actor;
 use crate::door::arrivals::{Arrivals, SPAN_MS};
 use crate::http::api::at_door::{check_gate, link_url, usual_times};
 use crate::http::extract::{Form, Sent, SentByStaff};
@@ -19,8 +20,9 @@ use crate::ids::digest;
 use crate::language::Lang;
 use crate::language::format::Style;
 use crate::qr;
-use crate::store::records::gate_links::GateLink;
-use crate::text::capital;
+use crate::store::records::door::ScanRow;
+use crate::store::records::gate_links::{DoorDevice, GateLink};
+use crate::text::{begin, capital};
 use crate::when;
 use crate::writer::CommandError;
 use askama::Template;
@@ -29,7 +31,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::door::{Admission, DoorRefusal, DoorSpec, GateSpec, MOST_GATES};
 use boxoffice::{Event, TimeMs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -188,11 +190,11 @@ async fn shown(app: &Site, caller: &Caller, slug: &str, typed: Typed) -> Result<
         devices = app.door.devices(&permit).await?;
     }
     let named = |id: u128| links.iter().find(|link| link.id == id).map(|link| link.name.clone());
-    let device = |device: &crate::store::records::gate_links::DoorDevice| DeviceRow {
+    let device = |device: &DoorDevice| DeviceRow {
         device: begin_of(device.device),
         gate: gate_or_any(&spec, &device.gate),
         who: match device.who {
-            crate::actor::Actor::Device(link) => named(link).unwrap_or_default(),
+            Actor::Device(link) => named(link).unwrap_or_default(),
             other => super::order_words::who(other),
         },
         seen: Moment::short(Lang::En, device.seen_ms, &event.spec.zone),
@@ -203,7 +205,7 @@ async fn shown(app: &Site, caller: &Caller, slug: &str, typed: Typed) -> Result<
     let unsent = lately.map(|device| device.unsent).sum();
     let devices: Vec<DeviceRow> = devices.iter().map(device).collect();
     let (charts, rows, span) = charts(&arrivals, &event);
-    let conflict = |row: &crate::store::records::door::ScanRow| ConflictRow {
+    let conflict = |row: &ScanRow| ConflictRow {
         at: Moment::short(Lang::En, row.when_ms(), &event.spec.zone),
         gate: gate_name(&spec, &row.gate),
         ticket: format!("Ticket {}", row.number),
@@ -348,8 +350,7 @@ fn charts(arrivals: &Arrivals, event: &Event) -> (Vec<GateChart>, Vec<SpanRow>, 
         ends: (told(first), if bars > 1 { told(last) } else { String::new() }),
     };
     let charts = gates.iter().map(chart).collect();
-    let mut rows: BTreeMap<TimeMs, ()> = BTreeMap::new();
-    gates.values().flat_map(BTreeMap::keys).for_each(|ms| _ = rows.insert(*ms, ()));
+    let spans_of_any: BTreeSet<TimeMs> = gates.values().flat_map(BTreeMap::keys).copied().collect();
     let row = |ms: &TimeMs| SpanRow {
         when: told(*ms),
         gates: gates
@@ -359,7 +360,7 @@ fn charts(arrivals: &Arrivals, event: &Event) -> (Vec<GateChart>, Vec<SpanRow>, 
             })
             .collect(),
     };
-    (charts, rows.keys().rev().map(row).collect(), span)
+    (charts, spans_of_any.iter().rev().map(row).collect(), span)
 }
 
 /// `GET /office/events/{event}/door`
@@ -458,8 +459,7 @@ pub async fn make_link(
         from_ms: if form.get("from") == "now" { now } else { day_ms },
         until_ms,
     };
-    let known = check_gate(&spec, &new.gate);
-    let made = match known {
+    let made = match check_gate(&spec, &new.gate) {
         Ok(()) => app.accounts.make_gate_link(&permit, new).await,
         Err(_) => Err(NotChanged::Flaw("The gates have changed. Please choose the gate again.")),
     };
@@ -471,7 +471,7 @@ pub async fn make_link(
         Err(NotChanged::Flaw(flaw)) => {
             let mut faults = Faults::none();
             faults.add("name", flaw);
-            let link_name = crate::text::begin(form.get("name"), 200).to_owned();
+            let link_name = begin(form.get("name"), 200).to_owned();
             Ok(shown(&app, &caller, &slug, Typed { faults, link_name, ..Typed::default() }).await?)
         }
         Err(no) => Err(no.into()),
