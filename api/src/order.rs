@@ -127,6 +127,9 @@ pub struct Order<'a> {
     pub tickets: Vec<Ticket<'a>>,
     /// The price of all of it.
     pub total: Money<'a>,
+    /// When it was placed or changed for the last time; in the answers to `GET`, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub updated_at: Option<Cow<'a, str>>,
     /// The order's page, for its buyer alone: the address has the order's secret.
     #[serde(borrow)]
     pub url: Cow<'a, str>,
@@ -320,6 +323,12 @@ pub struct Action<'a> {
 /// `GET /api/v1/events/{event}/orders` and `GET /api/v1/orders`: a page of orders.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct OrderList<'a> {
+    /// All that was placed or changed before this can be read: ask with it as `changed_since` the next time, and
+    /// nothing is missed. The same on all pages of a list.
+    #[serde(borrow)]
+    pub as_of: Cow<'a, str>,
+    /// The most orders of a page.
+    pub limit: u32,
     /// Where the next page begins: the value of its query's `after`; null: this is the last one. A page may have
     /// fewer orders than its limit, and none at all, although more follow.
     #[schema(required)]

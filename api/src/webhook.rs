@@ -187,6 +187,8 @@ pub struct WebhookDeliveries<'a> {
     /// The newest first.
     #[serde(borrow)]
     pub deliveries: Vec<WebhookDelivery<'a>>,
+    /// The most deliveries of a page.
+    pub limit: u32,
     /// Ask with `after=` this for those before them; absent on the last page.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Cow<'a, str>>,

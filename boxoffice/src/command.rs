@@ -44,11 +44,15 @@ pub enum Command {
         event: EventId,
         /// From now on.
         to: Sale,
+        /// What its organiser said of it when somebody saw it: only if it is still so. `None`: in any case.
+        seen: Option<Box<EventSpec>>,
     },
     /// Delete the event that has this slug, if nobody ever ordered.
     DeleteEvent {
         /// Which.
         slug: String,
+        /// As of [`Command::SetSale`].
+        seen: Option<Box<EventSpec>>,
     },
     /// T0: hold places.
     Hold {
@@ -310,7 +314,7 @@ impl Command {
                 keys.slugs.push(spec.slug.clone());
             }
             Command::SetSale { event, .. } => keys.events.push(*event),
-            Command::DeleteEvent { slug } => {
+            Command::DeleteEvent { slug, .. } => {
                 keys.slugs.push(slug.clone());
                 keys.ordered.push(slug.clone());
             }

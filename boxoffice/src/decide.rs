@@ -16,8 +16,8 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         Command::PutEventParts { id, spec, kept, only } => {
             put::put_parts(state, *id, spec, kept, *only)
         }
-        Command::SetSale { event, to } => sale::set(state, *event, *to),
-        Command::DeleteEvent { slug } => delete::delete(state, slug),
+        Command::SetSale { event, to, seen } => sale::set(state, *event, *to, seen.as_deref()),
+        Command::DeleteEvent { slug, seen } => delete::delete(state, slug, seen.as_deref()),
         Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {
             let wishes = (lines.as_slice(), terms);
             hold::hold(state, *order, *event, (buyer, *untagged), wishes, *most_ms, now)

@@ -45,12 +45,13 @@ enum Ask {
         terms: (Option<&'static str>, Option<i64>),
         most_ms: Option<i64>,
     },
-    Delete(&'static str),
+    /// Of which of its states somebody has seen the event, the last one first.
+    Delete(&'static str, Option<usize>),
     /// An event is put over what was seen of it: the n-th event that was put before.
     Over(u64, Box<EventSpec>, Option<usize>),
     /// An event is put by somebody who does not say some parts.
     Parts(u64, Box<EventSpec>, Vec<EventPart>, Option<u64>),
-    Sale(u64, boxoffice::Sale),
+    Sale(u64, boxoffice::Sale, Option<usize>),
     /// What usually comes next for an order, or what comes next when it does not go well.
     Push(u128, bool),
     Pay {
@@ -454,7 +455,8 @@ fn ask() -> impl Strategy<Value = Ask> {
     ]);
     prop_oneof![
         3 => event(),
-        1 => select(vec!["rock", "folk", "jazz"]).prop_map(Ask::Delete),
+        1 => (select(vec!["rock", "folk", "jazz"]), proptest::option::of(0..3usize))
+            .prop_map(|(slug, seen)| Ask::Delete(slug, seen)),
         1 => (event(), proptest::option::of(0..9usize)).prop_map(|(ask, seen)| match ask {
             Ask::Event(id, spec) => Ask::Over(id, spec, seen),
             other => other,
@@ -466,11 +468,14 @@ fn ask() -> impl Strategy<Value = Ask> {
             }
         ),
         // Cancelled for good is rare, for then nothing more happens.
-        2 => (1..3u64, 0..30u8).prop_map(|(event, to)| Ask::Sale(event, match to {
-            0 => boxoffice::Sale::Canceled,
-            1..=5 => boxoffice::Sale::Paused,
-            _ => boxoffice::Sale::Open,
-        })),
+        2 => (1..3u64, 0..30u8, proptest::option::of(0..3usize)).prop_map(|(event, to, seen)| {
+            let to = match to {
+                0 => boxoffice::Sale::Canceled,
+                1..=5 => boxoffice::Sale::Paused,
+                _ => boxoffice::Sale::Open,
+            };
+            Ask::Sale(event, to, seen)
+        }),
         12 => (order(), 1..3u64, 1..4u128, 0..30u8, lines(), terms(), most_ms()).prop_map(|(order, event, buyer, named, lines, terms, most_ms)| {
             // A tag on the address of some: without it they are one of the three.
             let untagged = (named > 20).then_some(u128::from(named % 3) + 1);
@@ -555,14 +560,20 @@ fn payment_of(order: u128) -> PaymentId {
 fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
     let id = OrderId;
     let known = |order: &u128| world.state.orders.get(&OrderId(*order));
+    // What was said of an event once, the last first.
+    let said = |slug: &str, nth: &Option<usize>| {
+        let mut put = before.iter().rev().filter_map(|command| match command {
+            Command::PutEvent { spec: put, .. } if put.slug == slug => Some(put),
+            _ => None,
+        });
+        nth.and_then(|nth| put.nth(nth).cloned()).map(Box::new)
+    };
     Some(match ask {
-        Ask::Delete(slug) => Command::DeleteEvent { slug: (*slug).into() },
+        Ask::Delete(slug, seen) => {
+            Command::DeleteEvent { slug: (*slug).into(), seen: said(slug, seen) }
+        }
         Ask::Over(id, spec, seen) => {
-            let mut put = before.iter().rev().filter_map(|command| match command {
-                Command::PutEvent { spec: put, .. } if put.slug == spec.slug => Some(put),
-                _ => None,
-            });
-            let seen = seen.and_then(|nth| put.nth(nth).cloned()).map(Box::new);
+            let seen = said(&spec.slug, seen);
             Command::PutEventIf { id: EventId(*id), spec: (**spec).clone(), seen }
         }
         Ask::Parts(id, spec, kept, only) => Command::PutEventParts {
@@ -571,7 +582,11 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             kept: kept.clone(),
             only: only.map(EventId),
         },
-        Ask::Sale(event, to) => Command::SetSale { event: EventId(*event), to: *to },
+        Ask::Sale(event, to, seen) => {
+            let known = world.state.events.get(&EventId(*event));
+            let seen = known.and_then(|event| said(&event.spec.slug, seen));
+            Command::SetSale { event: EventId(*event), to: *to, seen }
+        }
         Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: (**spec).clone() },
         Ask::Hold { order, event, buyer, named, untagged, lines, terms, most_ms } => {
             Command::Hold {

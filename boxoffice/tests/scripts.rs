@@ -322,7 +322,7 @@ impl Stage {
             return self.put_event(words);
         }
         if verb == "delete" {
-            return Ok(Command::DeleteEvent { slug: words.next()? });
+            return Ok(Command::DeleteEvent { slug: words.next()?, seen: None });
         }
         if verb == "sale" {
             let slug = words.next()?;
@@ -332,7 +332,7 @@ impl Stage {
                 "canceled" => Sale::Canceled,
                 other => return Err(format!("no sale is {other:?}")),
             };
-            return Ok(Command::SetSale { event: self.event_id(&slug), to });
+            return Ok(Command::SetSale { event: self.event_id(&slug), to, seen: None });
         }
         if verb == "hold" {
             return self.hold(words);

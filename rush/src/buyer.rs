@@ -276,7 +276,7 @@ impl Buyer {
         let begun = Instant::now();
         loop {
             match answer.status {
-                200 => {}
+                200 | 202 => {}
                 402 => {
                     crowd.books().entries[mine.at].told = Told::Held;
                     return Err("was declined");
@@ -288,7 +288,7 @@ impl Buyer {
                     return Err("heard something else");
                 }
             }
-            if answer.status == 200 {
+            if matches!(answer.status, 200 | 202) {
                 let Ok(order) = Found::read(&answer.body) else {
                     self.wrong("was told of an order that cannot be read");
                     return Err("heard something else");

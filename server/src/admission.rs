@@ -157,6 +157,41 @@ impl Refused {
     }
 }
 
+/// What a client may do so often in a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BudgetOf {
+    /// Requests that want to hold.
+    Holds,
+    /// Attempts to pay.
+    Payments,
+    /// Requests that look at an order, or change it by its secret.
+    Lookups,
+}
+
+impl BudgetOf {
+    /// Its name, as clients hear it.
+    pub fn name(self) -> &'static str {
+        match self {
+            BudgetOf::Holds => "holds",
+            BudgetOf::Payments => "payments",
+            BudgetOf::Lookups => "lookups",
+        }
+    }
+}
+
+/// What is left of a budget.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Left {
+    /// So many requests in each window, and at once.
+    pub most: u32,
+    /// How long a window is, in seconds.
+    pub window_s: u64,
+    /// So many are left now. It grows evenly.
+    pub left: u64,
+    /// In so many seconds all of it is there again.
+    pub whole_in_s: u64,
+}
+
 /// The limits and what is counted for them.
 pub struct Admission {
     limits: Limits,
@@ -318,6 +353,20 @@ impl Admission {
         let Client::Network(network) = client else { return Ok(()) };
         let Some(rate) = Rate::per(rate, MINUTE_US) else { return Ok(()) };
         of.take(self.buckets_of(network), rate, cost, self.now_us())
+    }
+
+    /// What is left to a client of a budget; `None`: it has no limit.
+    pub fn left(&self, of: BudgetOf, client: Client) -> Option<Left> {
+        let Client::Network(network) = client else { return None };
+        let (buckets, most) = match of {
+            BudgetOf::Holds => (&self.holds, self.limits.holds),
+            BudgetOf::Payments => (&self.payments, self.limits.payments),
+            BudgetOf::Lookups => (&self.lookups, self.limits.lookups),
+        };
+        let rate = Rate::per(most, MINUTE_US)?;
+        let (left, whole_in_us) = buckets.left(self.buckets_of(network), rate, self.now_us());
+        let whole_in_s = whole_in_us.div_ceil(1_000_000);
+        Some(Left { most, window_s: MINUTE_US / 1_000_000, left, whole_in_s })
     }
 
     /// A request that wants to hold. For its client it counts whatever becomes of it.

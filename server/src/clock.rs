@@ -90,6 +90,37 @@ impl DatabaseClock {
     }
 }
 
+/// Since when a batch of this process may be under way: decided, and not to be read yet.
+///
+/// The writer says that it begins before it reads the clock which dates the batch, and that it has ended once the
+/// commit can be read. So whoever reads first the clock, then this and then the database misses nothing that is dated
+/// before both.
+#[derive(Debug)]
+pub struct UnderWay(AtomicI64);
+
+impl Default for UnderWay {
+    fn default() -> UnderWay {
+        UnderWay(AtomicI64::new(TimeMs::MAX))
+    }
+}
+
+impl UnderWay {
+    /// A batch begins, by a clock that was just read. One that has not ended stays under way.
+    pub fn begin(&self, now_ms: TimeMs) {
+        self.0.fetch_min(now_ms, Ordering::SeqCst);
+    }
+
+    /// All that have begun have ended.
+    pub fn end(&self) {
+        self.0.store(TimeMs::MAX, Ordering::SeqCst);
+    }
+
+    /// A time before which nothing is dated that cannot be read from now on. `now_ms`: the clock, read before.
+    pub fn settled_ms(&self, now_ms: TimeMs) -> TimeMs {
+        now_ms.min(self.0.load(Ordering::SeqCst))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +146,19 @@ mod tests {
         clock.saw(1);
         clock.saw_between(13_150, 10_150, 10_170);
         assert_eq!(clock.ahead_ms(), 2_990);
+    }
+
+    #[test]
+    fn what_is_under_way_is_not_settled() {
+        let under_way = UnderWay::default();
+        assert_eq!(under_way.settled_ms(10_000), 10_000);
+        under_way.begin(10_000);
+        assert_eq!((under_way.settled_ms(9_000), under_way.settled_ms(12_000)), (9_000, 10_000));
+        // It has not ended, for its commit is in doubt, when the next one begins.
+        under_way.begin(11_000);
+        assert_eq!(under_way.settled_ms(12_000), 10_000);
+        under_way.end();
+        assert_eq!(under_way.settled_ms(12_000), 12_000);
     }
 
     #[test]

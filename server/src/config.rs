@@ -1,6 +1,7 @@
 //! The settings: each by flag and by environment variable, each with its default.
 
 pub mod environment;
+mod origins;
 
 use crate::admission::Limits;
 use crate::admission::network::Proxies;
@@ -10,6 +11,7 @@ use crate::payments::stripe;
 use crate::webhooks::address::{Allowed, Guard};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser};
+pub use origins::Origins;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -99,6 +101,11 @@ pub struct Config {
     /// networks, separated by commas, such as 10.0.0.0/8
     #[arg(long, env = "NTS_WEBHOOK_ALLOW", default_value = "")]
     pub webhook_allow: Allowed,
+
+    /// Origins of pages, beside our own, that may use the API from a browser: hold and pay orders, and what a key of
+    /// theirs allows. Separated by commas, such as https://www.example.org. What is public of events any page may read
+    #[arg(long, env = "NTS_CORS_ORIGINS", default_value = "")]
+    pub cors_origins: Origins,
 
     /// The event that the old routes /nts/v1/… sell
     #[arg(long, env = "NTS_SHOW", default_value = "best-show-ever", value_parser = parse_show)]
@@ -611,6 +618,7 @@ impl Config {
             ("mail_from", self.mail_from.clone()),
             ("mail_rate", self.mail_rate.to_string()),
             ("webhook_allow", self.webhook_allow.to_string()),
+            ("cors_origins", self.cors_origins.to_string()),
             ("show", self.show.clone()),
             ("demo_show", self.demo_show.to_string()),
             ("demo_tickets", self.demo_tickets.to_string()),

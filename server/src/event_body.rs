@@ -368,6 +368,55 @@ pub fn settable(body: &[u8], slug: &str) -> Result<Option<EventBody>, String> {
         .map_err(|error| format!("The event is not understood: {error}. Nothing was changed."))
 }
 
+/// The media type of a patch (RFC 7396).
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// A value with a patch: members of an object that are null are removed, other values are put in the place of what was
+/// there (RFC 7396, section 2).
+fn merged(target: Value, patch: &Value) -> Value {
+    let Value::Object(patch) = patch else { return patch.clone() };
+    let mut target = match target {
+        Value::Object(target) => target,
+        _ => serde_json::Map::new(),
+    };
+    for (name, value) in patch {
+        let before = target.remove(name);
+        if !value.is_null() {
+            target.insert(name.clone(), merged(before.unwrap_or_default(), value));
+        }
+    }
+    target.into()
+}
+
+/// An event with a patch of what its organiser says of it. The counts of its parts are passed over, as [`settable`]
+/// does. A ticket type of which no rule is said keeps its rules, as with `PUT`.
+///
+/// # Errors
+/// The outer one is a sentence: the patch is none of an event. The inner one is all that is wrong with the event.
+pub fn patched(seen: &EventSpec, patch: &Value) -> Result<Result<EventSpec, Vec<Flaw>>, String> {
+    let Value::Object(said) = patch else {
+        return Err(
+            "A patch is an object with the members that change. Nothing was changed.".into()
+        );
+    };
+    if let Some(name) = TOLD.iter().find(|name| said.contains_key(**name)) {
+        return Err(format!("{name} changes by itself and cannot be set. Nothing was changed."));
+    }
+    let mut kept = left_out(&serde_json::to_vec(patch).expect("it was JSON before"));
+    kept.retain(|part| matches!(part, EventPart::Rules(_)));
+    let body = serde_json::to_value(body(seen)).expect("an event is JSON");
+    let whole = serde_json::to_vec(&merged(body, patch)).expect("it was JSON before");
+    let body = match settable(&whole, &seen.slug)? {
+        Some(body) => body,
+        None => serde_json::from_slice(&whole)
+            .map_err(|why| format!("The event is not understood: {why}. Nothing was changed."))?,
+    };
+    Ok(spec(body, &seen.slug).and_then(|mut spec| {
+        let flaws = spec.keep(&kept, seen);
+        if flaws.is_empty() { Ok(spec) } else { Err(flaws) }
+    }))
+}
+
 /// What is odd about an event, in words, each a sentence.
 pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
     let at = |ms: TimeMs| Lang::En.moment(ms, &spec.zone, Style::Long);

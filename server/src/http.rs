@@ -8,6 +8,7 @@ pub mod assets;
 mod auth;
 pub mod connection;
 mod cookies;
+mod cors;
 mod cross_site;
 pub mod door;
 pub mod extract;

@@ -12,6 +12,7 @@ use boxoffice::{CodeRule, EventId, OrderId, PaymentId, RefundId, Ticket, TimeMs}
 use hmac::{Hmac, KeyInit, Mac};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -280,6 +281,42 @@ impl Secrets {
         format!("{:032x}", u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")))
     }
 
+    /// A text that only we can read, and only for this purpose: AES-256-GCM (NIST SP 800-38D), with a nonce that
+    /// follows from the purpose and the text, so that no nonce is used for two texts. Hexadecimal digits.
+    pub fn sealed(&self, purpose: u128, text: &str) -> String {
+        let purpose = purpose.to_be_bytes();
+        let nonce = self.derive("seal nonce", &[&purpose, text.as_bytes()]);
+        let nonce: [u8; 12] = nonce[..12].try_into().expect("12 of 32 bytes");
+        let mut bytes = text.as_bytes().to_vec();
+        self.seal()
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(purpose),
+                &mut bytes,
+            )
+            .expect("a text is short");
+        nonce.iter().chain(&bytes).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What [`Secrets::sealed`] has sealed for this purpose.
+    pub fn opened(&self, purpose: u128, sealed: &str) -> Option<String> {
+        if !sealed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let digits = |at: usize| u8::from_str_radix(sealed.get(at..at + 2)?, 16).ok();
+        let bytes: Option<Vec<u8>> = (0..sealed.len()).step_by(2).map(digits).collect();
+        let mut bytes = bytes.filter(|bytes| bytes.len() > 12)?;
+        let (nonce, body) = bytes.split_at_mut(12);
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let text = self.seal().open_in_place(nonce, Aad::from(purpose.to_be_bytes()), body).ok()?;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
+    fn seal(&self) -> LessSafeKey {
+        let key = self.derive("seal", &[]);
+        LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).expect("a key of 32 bytes"))
+    }
+
     /// How somebody or something is named in the audit log whose own name must not be guessed from it: 32 bits.
     pub fn log_name(&self, of: u128) -> u128 {
         let digest = self.derive("log name", &[&of.to_be_bytes()]);
@@ -387,6 +424,27 @@ pub fn digest(parts: &[&[u8]]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_sealed_is_opened_by_its_maker_for_its_purpose() {
+        let (ours, others) = (Secrets::new([7; 32]), Secrets::new([8; 32]));
+        for text in ["", "5.01a22463-3402-7000-993a-6eabf95fb880", "ö"] {
+            let sealed = ours.sealed(1, text);
+            assert_eq!(ours.opened(1, &sealed).as_deref(), Some(text));
+            assert_eq!(sealed, ours.sealed(1, text), "the same again is the same");
+            assert_ne!(sealed[..24], ours.sealed(1, "other")[..24], "another text, another nonce");
+            assert_eq!((ours.opened(2, &sealed), others.opened(1, &sealed)), (None, None));
+            for at in 0..sealed.len() {
+                let digit = if &sealed[at..=at] == "0" { "1" } else { "0" };
+                let forged = format!("{}{digit}{}", &sealed[..at], &sealed[at + 1..]);
+                assert_eq!(ours.opened(1, &forged), None, "{at}");
+                assert_eq!(ours.opened(1, &sealed[..at]), None, "{at}");
+            }
+        }
+        for odd in ["", "x", "0", "+1+1", "é", "00000000000000000000000000"] {
+            assert_eq!(ours.opened(1, odd), None, "{odd}");
+        }
+    }
 
     #[test]
     fn ids_rise_and_are_uuids_of_version_7_even_when_the_clock_does_not_move() {

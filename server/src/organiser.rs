@@ -78,15 +78,16 @@ impl Organiser {
         after_the_command(self.sales.event_named(&slug).await)
     }
 
-    /// Pauses the sale of an event, or resumes it.
+    /// Pauses the sale of an event, or resumes it; only if the event is still what somebody has seen, if that is said.
     pub async fn pause_sale(
         &self,
         permit: &Permit<may::ChangeEvents>,
         paused: bool,
+        seen: Option<EventSpec>,
     ) -> Result<Arc<Event>, SaleError> {
         let event = permit.event();
         let to = if paused { Sale::Paused } else { Sale::Open };
-        let command = Command::SetSale { event, to };
+        let command = Command::SetSale { event, to, seen: seen.map(Box::new) };
         self.sales.writer.ask_as(permit.actor(), command, None).await?;
         after_the_command(self.event_by_id(event))
     }
@@ -122,16 +123,17 @@ impl Organiser {
         Ok((after_the_command(self.sales.event_named(&slug).await)?, created))
     }
 
-    /// Deletes an event that nobody ever ordered.
+    /// Deletes an event that nobody ever ordered; only if it is still what somebody has seen, if that is said.
     pub async fn delete_event(
         &self,
         permit: &Permit<may::ChangeEvents>,
         slug: &str,
+        seen: Option<EventSpec>,
     ) -> Result<(), SaleError> {
         if self.sales.event_named(slug).await?.id != permit.event() {
             return Err(SaleError::Refused(Refusal::UnknownEvent));
         }
-        let command = Command::DeleteEvent { slug: slug.into() };
+        let command = Command::DeleteEvent { slug: slug.into(), seen: seen.map(Box::new) };
         self.sales.writer.ask_as(permit.actor(), command, None).await.map(drop)
     }
 

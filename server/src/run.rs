@@ -348,6 +348,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         admission: Arc::clone(&admission),
         settlement: Arc::clone(&settlement),
         running: Running::default(),
+        under_way: Arc::default(),
         stop: Arc::clone(&stop),
     });
     let publisher = Publisher {
@@ -676,6 +677,7 @@ impl Server {
         }
         let writer = Writer::new(store, Arc::clone(&app.metrics));
         let writer = writer.telling(Arc::clone(&app.webhooks.list));
+        let writer = writer.dating(Arc::clone(&app.clock), Arc::clone(&app.sales.under_way));
         let writer = std::thread::Builder::new().name("nts-writer".into()).spawn(move || {
             let _vital = AbortOnPanic;
             writer.run(jobs, &told);

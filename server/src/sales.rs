@@ -8,7 +8,7 @@ use crate::admission::Admission;
 use crate::admission::client::Client;
 use crate::admission::unpaid::Wish;
 use crate::catalogue::{Catalogue, Watch, Watchers};
-use crate::clock::DatabaseClock;
+use crate::clock::{DatabaseClock, UnderWay};
 use crate::identity::{buyer_key, untagged_key};
 use crate::ids::Ids;
 use crate::payments::stripe::is_token;
@@ -59,6 +59,8 @@ pub struct Sales {
     pub settlement: Arc<Settlement>,
     /// The keyed requests that are being answered and take more than one commit.
     pub running: Running,
+    /// Since when a batch of this process is under way.
+    pub under_way: Arc<UnderWay>,
     /// Raised when the server stops: then nothing is waited for.
     pub stop: Arc<Stop>,
 }
@@ -338,6 +340,11 @@ impl Sales {
     /// An order as it is stored.
     pub async fn stored(&self, id: OrderId) -> Result<Option<Order>, SaleError> {
         Ok(self.reads.ask(move |r| r.order(id)).await?)
+    }
+
+    /// When an order was placed or changed for the last time.
+    pub async fn changed_ms(&self, id: OrderId) -> Result<Option<TimeMs>, SaleError> {
+        Ok(self.reads.ask(move |r| r.changed_ms(id)).await?)
     }
 
     /// The estimated seconds until an order is settled; 0 if no queue has formed.

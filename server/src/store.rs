@@ -145,6 +145,8 @@ pub enum Lane {
 pub struct OrderPage {
     /// Oldest first.
     pub orders: Vec<Order>,
+    /// Of a [`Reader::listed`] page, when each of them was placed or changed for the last time; else nothing.
+    pub changed_ms: Vec<TimeMs>,
     /// Where the next page begins, if there may be one.
     pub next: Option<OrderId>,
 }
@@ -186,6 +188,8 @@ pub struct Listing {
     pub state: Option<OrderState>,
     /// Only those that were placed or changed at this time or later.
     pub changed_since: Option<TimeMs>,
+    /// Only those that were neither placed nor changed at this time or later.
+    pub changed_before: Option<TimeMs>,
     /// So many at most.
     pub limit: usize,
     /// So many orders are looked at, at most: more time than that takes nobody has.
@@ -204,6 +208,7 @@ impl Listing {
             newest_first: true,
             state: None,
             changed_since: None,
+            changed_before: None,
             limit,
             look,
             only: None,
@@ -232,6 +237,7 @@ impl Listing {
             && self.before.is_none_or(|before| order.id < before)
             && self.state.is_none_or(|state| order.state == state)
             && self.changed_since.is_none_or(|since| changed_ms.max(order.placed_ms) >= since)
+            && self.changed_before.is_none_or(|before| changed_ms.max(order.placed_ms) < before)
     }
 }
 
@@ -269,6 +275,17 @@ pub trait Reader: Send {
     /// Tells whether somebody has committed something; `None` where nobody else can.
     fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
         Ok(None)
+    }
+    /// A time such that whatever was decided before it can be read from now on, by the clock that dates changes, if
+    /// that is never set back. `None` where only the writer of this process decides: it knows better
+    /// ([`crate::clock::UnderWay`]).
+    fn settled_ms(&mut self) -> Result<Option<TimeMs>, Fault> {
+        Ok(None)
+    }
+    /// When an order was placed or changed for the last time.
+    fn changed_ms(&mut self, id: OrderId) -> Result<Option<TimeMs>, Fault> {
+        let page = self.listed(&Listing::newest(1, 2).only(id), &|_| true)?;
+        Ok(page.changed_ms.first().copied())
     }
     /// The cold tables, for reading.
     fn tables(&mut self) -> &mut dyn Tables;

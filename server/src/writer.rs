@@ -29,6 +29,7 @@ pub use webhooks::HookList;
 
 use crate::actor::Actor;
 use crate::admission::Refused;
+use crate::clock::{DatabaseClock, UnderWay};
 use crate::metrics::{ByReason, ByState, Metrics};
 use crate::problem_code;
 use crate::store::records::RecordChange;
@@ -404,6 +405,8 @@ pub struct Writer {
     metrics: Arc<Metrics>,
     /// Who is told what happens.
     webhooks: Arc<HookList>,
+    /// Where it is told since when a batch is under way, and by which clock.
+    dating: Option<(Arc<DatabaseClock>, Arc<UnderWay>)>,
     /// After a fault nothing that is read is believed until the store has recovered.
     faulted: bool,
     /// Whether the last batch could not be recorded: an alarm was raised.
@@ -476,7 +479,13 @@ impl Writer {
     pub fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Writer {
         let (unsure, uncertain_since) = (BTreeSet::new(), None);
         let webhooks = Arc::default();
-        Writer { store, metrics, webhooks, faulted: false, failing: false, unsure, uncertain_since }
+        let (faulted, failing, dating) = (false, false, None);
+        Writer { store, metrics, webhooks, dating, faulted, failing, unsure, uncertain_since }
+    }
+
+    /// The same, and it tells by this clock since when a batch is under way.
+    pub fn dating(self, clock: Arc<DatabaseClock>, under_way: Arc<UnderWay>) -> Writer {
+        Writer { dating: Some((clock, under_way)), ..self }
     }
 
     /// The same, and it owes messages to these webhooks.
@@ -522,6 +531,9 @@ impl Writer {
         for job in &jobs {
             self.metrics.waited.observe((begun - job.queued).as_secs_f64());
         }
+        if let Some((clock, under_way)) = &self.dating {
+            under_way.begin(clock.now_ms());
+        }
         let mut rest = jobs;
         // What comes after the first part has waited for it meanwhile.
         let mut again = false;
@@ -547,6 +559,10 @@ impl Writer {
             let outcome = self.persist(&batch, again);
             self.conclude(batch, outcome, &mut committed);
             again = true;
+        }
+        // After a fault a commit may be in doubt, until the store has recovered.
+        if let Some((_, under_way)) = self.dating.as_ref().filter(|_| !self.faulted) {
+            under_way.end();
         }
         committed.batch = self.store.last_version();
         if self.unsure.is_empty() {

@@ -137,12 +137,14 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
-    // The mails that a decision owes are committed with it, and the messages to webhooks, which say when.
+    // The mails that a decision owes are committed with it, and the messages to webhooks, which say when. Since when a
+    // batch is under way is told to those who read, by the clock that they read.
     (
         "writer",
         &[
             "actor",
             "admission",
+            "clock",
             "mail",
             "metrics",
             "problem_code",

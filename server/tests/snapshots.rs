@@ -607,7 +607,7 @@ async fn problems() {
     assert_eq!(shop.pay(&paid, "ctoken_ok").await.0, 200);
     let over = shop.hold("jazz", 1).await;
     let asked = shop.hold("rock", 1).await;
-    assert_eq!(shop.pay(&asked, "ctoken_processing").await.0, 200);
+    assert_eq!(shop.pay(&asked, "ctoken_processing").await.0, 202);
     let released = shop.hold("rock", 1).await;
     assert_eq!(shop.cancel(&released).await.0, 200);
     let refunded = shop.hold("rock", 1).await;

@@ -26,6 +26,11 @@ struct Mine {
     total: i64,
 }
 
+/// Whether a payment was taken: it is decided, or goes on.
+fn is_taken(answer: &Answer) -> bool {
+    matches!(answer.status, 200 | 202)
+}
+
 impl Mine {
     fn whose<'a>(&'a self, buyer: &'a str) -> Whose<'a> {
         Whose { order: self.order, buyer: Some(buyer), secret: Some(&self.secret) }
@@ -402,7 +407,8 @@ impl Buyer {
             }
             let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
             let (one, two) = tokio::join!(one.ask(ask.clone()), two.ask(ask));
-            if let Some(two) = two.as_ref().filter(|two| one.is_some() && two.status != 200) {
+            let refused = |two: &&Answer| one.is_some() && !is_taken(two);
+            if let Some(two) = two.as_ref().filter(refused) {
                 self.hears_no(asked, &wish, key.as_deref(), two);
             }
             one.or(two)
@@ -410,11 +416,11 @@ impl Buyer {
             self.ask(ask).await
         };
         let Some(answer) = answer else { return false };
-        if answer.status != 200 {
+        if !is_taken(&answer) {
             self.hears_no(asked, &wish, key.as_deref(), &answer);
         }
         match answer.status {
-            200 => {}
+            200 | 202 => {}
             402 => {
                 self.world.trace().count("declines told");
                 self.world.audit(|a, _, _| a.may_pay(mine.order, -1));

@@ -208,7 +208,7 @@ impl Careless {
         let token = format!("ctoken_ok_{:x}", self.rng.below(u64::MAX));
         let other = json!({ "token": token });
         if let Some(answer) = self.tries(mine, &key, &other).await
-            && matches!(answer.status, 200 | 402)
+            && matches!(answer.status, 200 | 202 | 402)
         {
             let text = format!("another card under the same key was answered {}", answer.status);
             self.broken(mine.order, text);
@@ -220,7 +220,7 @@ impl Careless {
                 let attempts = self.world.audit(|a, _, _| {
                     a.order(second.order).and_then(|o| o.payment.as_ref()).map(|p| p.attempts.len())
                 });
-                if matches!(answer.status, 200 | 402) && attempts.unwrap_or(0) == 0 {
+                if matches!(answer.status, 200 | 202 | 402) && attempts.unwrap_or(0) == 0 {
                     self.broken(second.order, "a payment was answered that was never tried");
                 }
             }
@@ -253,7 +253,7 @@ impl Careless {
             let text = format!("the key of {what} is said to be used, which it was not for that");
             self.broken(mine.order, text);
         }
-        if answer.status == 200 && answer.body["id"].as_str() != Some(&mine.id) {
+        if matches!(answer.status, 200 | 202) && answer.body["id"].as_str() != Some(&mine.id) {
             self.broken(mine.order, format!("{what} was answered with another order"));
         }
     }

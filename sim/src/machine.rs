@@ -326,6 +326,7 @@ impl Machine {
         let store = Moments::new(store, self.step.clone(), Arc::downgrade(world), self.n);
         let writer = Writer::new(Box::new(store), Arc::clone(&app.metrics));
         let writer = writer.telling(Arc::clone(&app.webhooks.list));
+        let writer = writer.dating(Arc::clone(&app.clock), Arc::clone(&app.sales.under_way));
         background.spawn(write(Arc::downgrade(world), self.n, writer, jobs, told));
         let router = http::router(Arc::clone(&app));
         *self.life() =

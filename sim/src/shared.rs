@@ -488,7 +488,7 @@ impl SharedReader {
 
 fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
     let next = if orders.len() == limit { orders.last().map(|o| o.id) } else { None };
-    OrderPage { orders, next }
+    OrderPage { orders, changed_ms: Vec::new(), next }
 }
 
 impl Tables for SharedReader {
@@ -558,7 +558,9 @@ impl Reader for SharedReader {
             }
             false => db.state.orders.values().filter(asked).take(listing.limit).cloned().collect(),
         };
-        Ok(page(orders, listing.limit))
+        let last_ms = |o: &Order| changed(o).max(o.placed_ms);
+        let changed_ms = orders.iter().map(last_ms).collect();
+        Ok(OrderPage { changed_ms, ..page(orders, listing.limit) })
     }
 
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {

@@ -36,6 +36,7 @@ enum State {
 enum Sends {
     Nothing,
     Json(Value),
+    Patch(Value),
     Form(Vec<(&'static str, String)>),
     /// A form that could have a file, and takes one away.
     Removal,
@@ -304,6 +305,9 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
             let mut event = show(5_000);
             event["name"] = fresh.into();
             does(State::Held, Sends::Json(event))
+        }
+        ("PATCH", "/api/v1/events/{event}") => {
+            does(State::Held, Sends::Patch(json!({"name": fresh})))
         }
         // It is an event of its own that goes.
         ("DELETE", "/api/v1/events/{event}") => looks(State::Held),
@@ -825,6 +829,7 @@ fn body_of(sends: Sends) -> (String, Option<&'static str>) {
     match sends {
         Sends::Nothing => (String::new(), None),
         Sends::Json(value) => (value.to_string(), Some("application/json")),
+        Sends::Patch(value) => (value.to_string(), Some("application/merge-patch+json")),
         Sends::Removal => {
             let part = "--x\r\ncontent-disposition: form-data; name=\"do\"\r\n\r\nremove\r\n--x--";
             (part.into(), Some("multipart/form-data; boundary=x"))

@@ -126,7 +126,7 @@ fn pages_of(server: &Server) -> Vec<Page> {
     let declined = order("declined", 1);
     assert_eq!(server.send(pay(&declined, "ctoken_declined")).status, 402);
     let paying = order("paying", 1);
-    assert_eq!(server.send(pay(&paying, "ctoken_processing")).status, 200);
+    assert_eq!(server.send(pay(&paying, "ctoken_processing")).status, 202);
     let asked = order("asked", 1);
     let action = server.send(pay(&asked, "ctoken_3ds")).json();
     let bank = text(&action["action"], "url");

@@ -7,6 +7,9 @@ pub const ON_POSTGRES: bool = false;
 
 mod access;
 mod accounts;
+mod api_browsers;
+mod api_changes;
+mod api_lists;
 mod axe;
 mod bad_input;
 mod browser;

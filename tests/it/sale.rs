@@ -174,7 +174,9 @@ fn payments_that_are_waited_for_keep_a_third_of_the_connections_at_most() {
         eventually("both are paying", || paying(&orders[0]) && paying(&orders[1]));
         // Two of six are kept. The third hears at once how it stands, and when to look again.
         let third = server.send(pay(&orders[2], "ctoken_slow"));
-        assert_eq!((third.status, third.header("retry-after")), (200, Some("1")), "{third:?}");
+        assert_eq!((third.status, third.header("retry-after")), (202, Some("1")), "{third:?}");
+        let place = third.header("location").expect("where to look");
+        assert!(place.ends_with(look(&orders[2]).path()), "{place}");
         assert_eq!(third.json()["state"], "paying");
         assert!(waits.map(|wait| wait.join().unwrap()["state"] == "paid") == [true; 2]);
     });

@@ -138,7 +138,7 @@ pub fn buy(addresses: &[String], worker: usize, next: &AtomicU32, told: &Told, t
     match (answer.status, said["state"].as_str()) {
         (200, Some("paid")) => told.paid.lock().unwrap().push((order, said)),
         // Asked again after a kill, it may still be under way.
-        (200, Some("paying" | "committed")) => {
+        (202, Some("paying" | "committed")) => {
             assert!(trouble == Trouble::Expected || said["state"] == "paying", "{said}");
         }
         _ => assert!(trouble == Trouble::Expected && answer.status == 409, "{answer:?}"),

@@ -63,9 +63,18 @@ pub(crate) fn put_if(
     match (known, seen) {
         (Some(_), None) => Err(Refusal::EventExists),
         (None, Some(_)) => Err(Refusal::UnknownEvent),
-        (Some(event), Some(seen)) if event.spec != *seen => Err(Refusal::EventDiffers),
-        _ => put(state, id, spec),
+        (Some(event), seen) => {
+            check_seen(event, seen)?;
+            put(state, id, spec)
+        }
+        (None, None) => put(state, id, spec),
     }
+}
+
+/// Refuses what is asked of an event that is not as somebody has seen it.
+pub(crate) fn check_seen(event: &Event, seen: Option<&EventSpec>) -> Result<(), Refusal> {
+    let differs = seen.is_some_and(|seen| event.spec != *seen);
+    if differs { Err(Refusal::EventDiffers) } else { Ok(()) }
 }
 
 /// The same as [`put`], over what the event is now of the parts that are kept: whoever does not say them

@@ -1,12 +1,19 @@
 //! Pausing and resuming the sale of an event, and cancelling the event.
 
 use crate::draft::Draft;
-use crate::{Change, Decision, Event, EventId, Order, Refusal, Reply, Sale, State};
+use crate::event::put::check_seen;
+use crate::{Change, Decision, Event, EventId, EventSpec, Order, Refusal, Reply, Sale, State};
 use alloc::boxed::Box;
 
 /// Sets whether an event is sold. A cancelled event stays cancelled: its orders are being refunded.
-pub(crate) fn set(state: &State, id: EventId, to: Sale) -> Result<Decision, Refusal> {
+pub(crate) fn set(
+    state: &State,
+    id: EventId,
+    to: Sale,
+    seen: Option<&EventSpec>,
+) -> Result<Decision, Refusal> {
     let event = state.events.get(&id).ok_or(Refusal::UnknownEvent)?;
+    check_seen(event, seen)?;
     if event.is_canceled() && to != Sale::Canceled {
         return Err(Refusal::EventCanceled);
     }

@@ -211,7 +211,7 @@ fn sale_command(happens: &Happens, sale: &World) -> Option<Command> {
             Command::NameTicket { order: order(id), number: *number, name: (*name).into() }
         }
         Happens::EventCanceled(event) => {
-            Command::SetSale { event: EventId(*event), to: Sale::Canceled }
+            Command::SetSale { event: EventId(*event), to: Sale::Canceled, seen: None }
         }
         _ => return None,
     })

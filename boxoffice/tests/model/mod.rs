@@ -298,10 +298,13 @@ impl Model {
                 let spec = there.map_or_else(|| spec.clone(), |s| completed(spec, &s.spec, kept));
                 return self.put(*id, &spec);
             }
-            Command::SetSale { event, to } => {
+            Command::SetSale { event, to, seen } => {
                 let Some(show) = self.shows.iter_mut().find(|s| s.id == *event) else {
                     return "refused unknown_event".into();
                 };
+                if seen.as_ref().is_some_and(|seen| **seen != show.spec) {
+                    return "refused event_differs".into();
+                }
                 let to = match to {
                     Sale::Open => "",
                     Sale::Paused => "paused",
@@ -313,7 +316,13 @@ impl Model {
                 show.stopped = to;
                 return "changed".into();
             }
-            Command::DeleteEvent { slug } => return self.delete(slug),
+            Command::DeleteEvent { slug, seen } => {
+                let there = self.shows.iter().find(|s| s.spec.slug == *slug);
+                if there.is_some_and(|s| seen.as_ref().is_some_and(|seen| **seen != s.spec)) {
+                    return "refused event_differs".into();
+                }
+                return self.delete(slug);
+            }
             Command::FindOrder { event, buyer } => return self.find(*event, *buyer),
             Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {
                 if buyer.name.trim().is_empty() && self.order(*order).is_none() {

@@ -156,6 +156,24 @@ impl Buckets {
         });
     }
 
+    /// How many requests fit into all of these buckets now, and after how many microseconds all of them are empty.
+    pub fn left(
+        &self,
+        buckets: impl Iterator<Item = Bucket>,
+        rate: Rate,
+        now_us: u64,
+    ) -> (u64, u64) {
+        self.with(|slots| {
+            let mut least = (u64::MAX, 0);
+            for bucket in buckets {
+                let debt = debt(slots, bucket.key, now_us);
+                let room = rate.most_us.saturating_sub(debt) / bucket.cost_us(rate, 1);
+                least = (least.0.min(room), least.1.max(debt));
+            }
+            least
+        })
+    }
+
     /// How much is in the fullest of these buckets, in microseconds.
     pub fn debt(&self, buckets: impl Iterator<Item = Bucket>, now_us: u64) -> u64 {
         self.with(|slots| buckets.map(|b| debt(slots, b.key, now_us)).max().unwrap_or(0))
@@ -199,8 +217,32 @@ mod tests {
 
     const S: u64 = 1_000_000;
 
+    fn one_of(key: u64, factor: u64) -> std::iter::Once<Bucket> {
+        std::iter::once(Bucket { key, factor })
+    }
+
     fn one(key: u64) -> std::iter::Once<Bucket> {
         std::iter::once(Bucket { key, factor: 1 })
+    }
+
+    #[test]
+    fn what_is_left_is_what_still_fits() {
+        let buckets = Buckets::default();
+        let rate = Rate::per(6, 60 * S).unwrap();
+        let wide = [Bucket { key: 1, factor: 1 }, Bucket { key: 2, factor: 4 }];
+        assert_eq!(buckets.left(wide.into_iter(), rate, 0), (6, 0));
+        for taken in 1..=6 {
+            assert_eq!(buckets.take(wide.into_iter(), rate, 1, 0), Ok(()));
+            let whole_in = taken * 10 * S;
+            assert_eq!(buckets.left(wide.into_iter(), rate, 0), (6 - taken, whole_in));
+        }
+        assert!(buckets.take(wide.into_iter(), rate, 1, 0).is_err());
+        assert_eq!(buckets.left(wide.into_iter(), rate, 25 * S), (2, 35 * S));
+        // Others of the same larger prefix have used it up.
+        for _ in 0..24 {
+            _ = buckets.take(one_of(2, 4), rate, 1, 25 * S);
+        }
+        assert_eq!(buckets.left(wide.into_iter(), rate, 25 * S).0, 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Door, deciding, of_ticket};
 use crate::access::{Permit, may};
-use crate::organiser::search::{Asked, At, Of, Search};
+use crate::organiser::search::{AsOf, Asked, At, Of, Search};
 use crate::sales::SaleError;
 use crate::store::records::door::{self, ScanRow};
 use crate::store::records::door_reads::of_orders;
@@ -46,7 +46,7 @@ impl Door {
     ) -> Result<FoundTickets, SaleError> {
         let event = permit.event();
         let asked = Asked { text: Some(text.to_owned()), ..Asked::default() };
-        let at = At { from: None, newest_first: true, limit: MOST_ORDERS };
+        let at = At { from: None, newest_first: true, limit: MOST_ORDERS, as_of: AsOf::Now };
         let found = search.orders(&Of::AtDoor(permit), &asked, &at).await?;
         let mut more = found.next.is_some() || found.newest_left_out;
         let orders = found.orders;

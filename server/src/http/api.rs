@@ -8,7 +8,9 @@ pub mod erasures;
 pub mod event_sale;
 pub mod mails;
 pub mod organiser;
+mod pages;
 pub mod sales;
+pub mod versions;
 pub mod webhooks;
 
 use super::problem::Problem;
@@ -53,6 +55,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
+use versions::Tagged;
 
 /// How often a listener gets counts; after the longer time they are a sign of life.
 const LIVE: Pace = Pace { least: Duration::from_millis(250), most: Duration::from_secs(15) };
@@ -87,7 +90,8 @@ pub async fn events(
         None => events.retain(|event| public(event)),
     }
     let events = events.iter().map(|e| view::event(e, Viewer::ANYBODY, now, as_of)).collect();
-    Ok(Json(EventList { as_of: when::rfc3339(as_of).into(), events }).into_response())
+    let list = EventList { as_of: when::rfc3339(as_of).into(), events };
+    Ok(Tagged::of(&list, &list.as_of, None).answer(&headers))
 }
 
 /// `GET /api/v1/events/{event}?code=`: with a key what its role may see, with a code what it shows.
@@ -101,9 +105,9 @@ pub async fn event(
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await?;
-    let tag = organiser::etag(&app, &event);
     let caller = known_caller(&app, &headers).await?;
     let may = |right| caller.as_ref().is_some_and(|caller| caller.has(right, Some(event.id)));
+    let tagged = |viewer| versions::event(&app, &event, &view::event(&event, viewer, now, as_of));
     // A code lets whoever knows it buy for less.
     let staff = match (may(Right::ChangeEvents), may(Right::SeeEvents)) {
         (true, _) => Some(Viewer::Organiser),
@@ -111,19 +115,14 @@ pub async fn event(
         (false, false) => None,
     };
     if let Some(viewer) = staff {
-        let told = view::event(&event, viewer, now, as_of);
-        return Ok(([tag], Json(told)).into_response());
+        return Ok(tagged(viewer).answer(&headers));
     }
     if let Some(typed) = query.get("code") {
         let code = app.sales.code(client, &event, typed)?;
-        let told = view::event(&event, Viewer::Buyer(Some(code)), now, as_of);
-        return Ok(([tag], Json(told)).into_response());
+        return Ok(tagged(Viewer::Buyer(Some(code))).answer(&headers));
     }
-    let make = || view::json(&view::event(&event, Viewer::ANYBODY, now, as_of));
-    let json = app.shown.json.of(&event, now, as_of, make);
-    let kind = HeaderValue::from_static("application/json");
-    let headers = [(header::CONTENT_TYPE, kind), tag];
-    Ok((headers, Bytes::clone(&json)).into_response())
+    let made = app.shown.json.of(&event, now, as_of, || tagged(Viewer::ANYBODY));
+    Ok(made.answer(&headers))
 }
 
 /// `GET /api/v1/events/{event}/live`: the counts as they change, as server-sent events. A comfort:
@@ -369,6 +368,8 @@ pub async fn order(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (id, actor) = authorized(&app, &id, &headers, Right::SeeOrders).await?;
+    // Before the order itself, so that it is never said to be newer than it is.
+    let changed_ms = app.sales.changed_ms(id).await?;
     let order = app.sales.find(id).await.map_err(|no| match actor {
         Actor::Buyer => no.into(),
         _ => self::organiser::for_organiser(no.into()),
@@ -384,17 +385,25 @@ pub async fn order(
     answer.mails = Some(mails::of(&app, &order).await?);
     let accepted = app.shop.accepted(id).await.map_err(CommandError::from)?;
     answer.terms_version = accepted.map(|accepted| accepted.version);
-    Ok(whole(&app, &order, &answer))
+    answer.updated_at = changed_ms.map(|ms| when::rfc3339(ms).into());
+    let mut told = Tagged::of(&answer, "", None).answer(&headers);
+    ask_again(&app, &order, &mut told);
+    Ok(told)
 }
 
 /// An order in full as an answer. While it waits for the provider, that says in how many seconds to ask
 /// again.
 fn whole(app: &App, order: &Order, view: &nts_api::Order<'_>) -> Response {
     let mut answer = Json(view).into_response();
+    ask_again(app, order, &mut answer);
+    answer
+}
+
+/// Says in how many seconds to ask again for an order that waits for the provider.
+fn ask_again(app: &App, order: &Order, answer: &mut Response) {
     if let Some(seconds) = view::poll_after_s(app, order) {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
-    answer
 }
 
 /// `POST /api/v1/orders/{id}/pay`
@@ -436,7 +445,16 @@ pub async fn pay(
             nts_api::Action { client_secret, kind, url: None }
         }
     });
-    Ok(whole(&app, &order, &answer))
+    let mut told = whole(&app, &order, &answer);
+    // It goes on without the buyer: the order tells how it ended (RFC 9110, 15.3.3).
+    if told.headers().contains_key(header::RETRY_AFTER) {
+        *told.status_mut() = StatusCode::ACCEPTED;
+        let place = format!("{}/api/v1/orders/{}", app.links.base(), answer.id);
+        if let Ok(place) = HeaderValue::try_from(place) {
+            told.headers_mut().insert(header::LOCATION, place);
+        }
+    }
+    Ok(told)
 }
 
 /// The answer to a declined attempt.

@@ -1,11 +1,14 @@
 //! What is done around every request: counting, logging, cross-site checks and protective headers.
 
+use super::cors;
 use super::extract::client;
 use super::office::lead::Way;
 use super::problem::Problem;
 use super::site::Site;
 use super::speaks::{Asked, here, speaking};
 use super::tidy::{names_an_order, percent_decoded, redirect};
+use crate::admission::client::Client;
+use crate::admission::{BudgetOf, Left};
 use crate::app::App;
 use crate::metrics::Route;
 use crate::text::cut;
@@ -36,10 +39,18 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
     let way = Way::of(app, &request);
-    let mut response = if !is_text(request.uri().path()) {
+    let readers = cors::readers(app, &request, &route);
+    let budgets = budgets_of(&method, &route);
+    let client =
+        (!budgets.is_empty()).then(|| client(app, request.extensions(), request.headers()));
+    let mut response = if let Some(told) = cors::preflight(app, &request, &route) {
+        told
+    } else if !is_text(request.uri().path()) {
         let problem = Problem::invalid(here().address_not_text());
         super::page::problem_for(request.uri().path(), request.headers(), problem)
-    } else if let Some(problem) = super::cross_site::refusal(app.links.base(), &request) {
+    } else if let Some(problem) = super::cross_site::refusal(app.links.base(), &request)
+        && !cors::is_from_named(app, &request)
+    {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if let Some(problem) = super::query::refusal(app, &request, &route) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
@@ -57,6 +68,10 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
         response = way.lead(response);
     }
     protect(response.headers_mut());
+    cors::tell(app, readers, &mut response);
+    if let Some(client) = client {
+        tell_budgets(app, client, budgets, response.headers_mut());
+    }
     if app.config.is_secure() {
         let value = HeaderValue::from_static("max-age=31536000");
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
@@ -72,6 +87,36 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
     tracing::debug!(method, route, status, seconds, "request");
     app.metrics.http.get_or_create(&Route { route, status }).inc();
     response
+}
+
+/// The budgets of a client that a request to this route of the API takes from.
+pub(super) fn budgets_of(method: &Method, route: &str) -> &'static [BudgetOf] {
+    match (method.as_str(), route) {
+        ("POST", "/api/v1/events/{event}/orders") => &[BudgetOf::Holds],
+        ("POST", "/api/v1/orders/{id}/pay") => &[BudgetOf::Payments, BudgetOf::Lookups],
+        (_, route) if route.starts_with("/api/") && looks_at_an_order(route) => {
+            &[BudgetOf::Lookups]
+        }
+        _ => &[],
+    }
+}
+
+/// Says what is left of these budgets
+/// (<https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10>): `q` in `w` seconds at most, `r`
+/// of it is left, and all of it again in `t` seconds.
+fn tell_budgets(app: &App, client: Client, budgets: &[BudgetOf], headers: &mut HeaderMap) {
+    let left = budgets.iter().filter_map(|of| Some((of.name(), app.admission.left(*of, client)?)));
+    let (mut policy, mut now) = (Vec::new(), Vec::new());
+    for (name, Left { most, window_s, left, whole_in_s }) in left {
+        policy.push(format!("\"{name}\";q={most};w={window_s}"));
+        now.push(format!("\"{name}\";r={left};t={whole_in_s}"));
+    }
+    for (name, items) in [("ratelimit-policy", policy), ("ratelimit", now)] {
+        if let Some(value) = HeaderValue::try_from(items.join(", ")).ok().filter(|v| !v.is_empty())
+        {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
 }
 
 /// Whether a route is one on which somebody looks at an order, pays it or gives it back by its secret.

@@ -7,10 +7,12 @@
 mod example;
 mod page;
 
+use super::middleware::budgets_of;
 use super::page::is_known;
 use super::routes::{Access, Described};
 use super::site::Site;
 use crate::access::{Right, Role};
+use crate::event_body::MERGE_PATCH;
 use crate::ids::digest;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -110,6 +112,8 @@ impl Kind {
 enum Content {
     None,
     Json(Kind),
+    /// What changes of something of this type (RFC 7396).
+    Patch(Kind),
     /// Of one type, or of the other.
     Either(Kind, Kind),
     /// Server-sent events, each of this type.
@@ -122,6 +126,7 @@ impl Content {
         match self {
             Content::None => None,
             Content::Json(_) | Content::Either(..) => Some("application/json"),
+            Content::Patch(_) => Some(MERGE_PATCH),
             Content::Events(_) => Some("text/event-stream"),
             Content::Csv => Some("text/csv"),
         }
@@ -129,7 +134,7 @@ impl Content {
 
     fn kinds(&self) -> Vec<Kind> {
         match self {
-            Content::Json(kind) | Content::Events(kind) => vec![*kind],
+            Content::Json(kind) | Content::Events(kind) | Content::Patch(kind) => vec![*kind],
             Content::Either(one, other) => vec![*one, *other],
             Content::None | Content::Csv => vec![],
         }
@@ -138,6 +143,10 @@ impl Content {
     fn schema(&self) -> Value {
         match self {
             Content::Json(kind) => kind.reference(),
+            Content::Patch(kind) => {
+                let name = patch_of(&(kind.name)());
+                json!({"$ref": format!("#/components/schemas/{name}")})
+            }
             Content::Either(one, other) => json!({"anyOf": [one.reference(), other.reference()]}),
             // OpenAPI 3.1 has no other words for the events of a stream.
             Content::Events(kind) => json!({
@@ -147,6 +156,11 @@ impl Content {
             Content::Csv | Content::None => json!({"type": "string"}),
         }
     }
+}
+
+/// The name of the schema of what changes of something.
+fn patch_of(name: &str) -> String {
+    format!("{name}Patch")
 }
 
 /// A parameter in the query or in the header.
@@ -263,6 +277,13 @@ impl Operation {
         self
     }
 
+    /// The body of the request says what changes of something of this type.
+    pub fn takes_patch<T: ToSchema>(mut self, example: Value) -> Operation {
+        self = self.takes::<T>(example);
+        self.sends = Content::Patch(Kind::of::<T>());
+        self
+    }
+
     /// The body of the request is a file of lines.
     pub fn takes_csv(mut self, example: &str) -> Operation {
         self.sends = Content::Csv;
@@ -308,6 +329,21 @@ impl Operation {
     /// It is done, and there is nothing to say.
     pub fn gives_nothing(self, about: &'static str) -> Operation {
         self.yes(204, Content::None, about)
+    }
+
+    /// The answer that was described last has a tag, and whoever sends that tag hears whether anything has changed.
+    pub fn tagged(self) -> Operation {
+        self.with_header("ETag")
+            .header("If-None-Match", "The `ETag` of an answer before: 304 if nothing has changed.")
+            .yes(304, Content::None, "Nothing has changed.")
+            .with_header("ETag")
+    }
+
+    /// It is done only if the event is still as it was seen.
+    pub fn if_seen(self) -> Operation {
+        let about = "The `ETag` that was read: it is done only if the event is still as it was. What was sold since \
+                     makes no difference.";
+        self.header("If-Match", about).problems(&[ProblemCode::EventChanged])
     }
 
     /// The answer that was described last has this header.
@@ -450,8 +486,25 @@ fn path_parameter(name: &str, path: &str) -> (&'static str, Value) {
 fn answer_header(name: &str) -> (&'static str, Value) {
     let text = json!({"type": "string"});
     match name {
-        "ETag" => ("The version of the event, for `If-Match`. Sales do not change it.", text),
-        "Location" => ("The address of the order's page, for its buyer alone.", text),
+        "ETag" => (
+            "The version of what is shown, for `If-None-Match`. That of an event is for `If-Match` as well, where only \
+             what its organiser says of it counts.",
+            text,
+        ),
+        "Link" => {
+            ("The address of the next page, with `rel=\"next\"`; absent on the last one.", text)
+        }
+        "Location" => (
+            "Of an order that was made the address of its page, for its buyer alone; of a payment that goes on the order \
+             to read.",
+            text,
+        ),
+        "RateLimit" => (
+            "What is left of each budget of the client (draft-ietf-httpapi-ratelimit-headers-10): `r` requests now, and \
+             all of it in `t` seconds. Absent if the client has no limit.",
+            text,
+        ),
+        "RateLimit-Policy" => ("The budgets: `q` requests in `w` seconds.", text),
         "Retry-After" => {
             ("In so many seconds there may be news.", json!({"type": "integer", "minimum": 1}))
         }
@@ -518,6 +571,9 @@ pub fn document(routes: &[Described]) -> Value {
         let Some(operation) = &route.operation else { continue };
         for content in operation.yes.iter().map(|yes| &yes.content).chain([&operation.sends]) {
             content.kinds().into_iter().for_each(|kind| keep(&mut schemas, kind));
+            if let Content::Patch(kind) = content {
+                keep_patch(&mut schemas, &(kind.name)());
+            }
         }
         let method = route.method.as_str().to_ascii_lowercase();
         paths.entry(route.path).or_default().insert(method, told(route, operation));
@@ -570,6 +626,20 @@ fn keep(schemas: &mut BTreeMap<String, Value>, kind: Kind) {
             schema
         });
     }
+}
+
+/// Keeps the schema of what changes of something: the same members, none of which must be there.
+fn keep_patch(schemas: &mut BTreeMap<String, Value>, name: &str) {
+    let mut patch = schemas[name].clone();
+    if let Some(patch) = patch.as_object_mut() {
+        patch.remove("required");
+        let about = format!(
+            "What changes of `{name}` (RFC 7396): a member that is not said stays, one that is null is removed, a list \
+             takes the place of the whole list."
+        );
+        patch.insert("description".into(), about.into());
+    }
+    schemas.insert(patch_of(name), patch);
 }
 
 fn told(route: &Described, operation: &Operation) -> Value {
@@ -653,7 +723,14 @@ fn answers(route: &Described, operation: &Operation) -> Value {
             let (about, schema) = answer_header(name);
             answer["headers"][name] = json!({"description": about, "schema": schema});
         }
-        for Lead { to, parameter, value } in &operation.leads {
+        if !budgets_of(&route.method, route.path).is_empty() && yes.status != 304 {
+            for name in ["RateLimit", "RateLimit-Policy"] {
+                let (about, schema) = answer_header(name);
+                answer["headers"][name] = json!({"description": about, "schema": schema});
+            }
+        }
+        let leads = operation.leads.iter().filter(|_| yes.status != 304);
+        for Lead { to, parameter, value } in leads {
             answer["links"][to] = json!({"operationId": to, "parameters": {*parameter: value}});
         }
         answers.insert(yes.status.to_string(), answer);

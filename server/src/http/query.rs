@@ -36,6 +36,12 @@ impl Query {
         value.filter(|value| !value.is_empty())
     }
 
+    /// The parameters that say something, but for these.
+    pub fn others(&self, but: &[&str]) -> Vec<(&str, &str)> {
+        let all = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        all.filter(|(name, value)| !value.is_empty() && !but.contains(name)).collect()
+    }
+
     /// What a parameter says that is a number in this range.
     pub fn number(&self, name: &str, range: RangeInclusive<u32>) -> Result<Option<u32>, Problem> {
         let Some(value) = self.get(name) else { return Ok(None) };

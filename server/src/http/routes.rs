@@ -199,6 +199,8 @@ fn list(config: &Config, sandbox: bool) -> Routes {
         .says(says::event())
         .add(Method::PUT, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::put_event)
         .says(says::put_event())
+        .add(Method::PATCH, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::patch_event)
+        .says(says::patch_event())
         .add(Method::DELETE, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::delete_event)
         .says(says::delete_event())
         .post("/api/v1/events/{event}/pause", Staff(ChangeEvents), event_sale::pause)

@@ -1,5 +1,6 @@
 //! What a crowd looks at: made once for each change of an event, not once for each visitor.
 
+use super::api::versions::Tagged;
 use crate::language::Lang;
 use boxoffice::{Event, EventId, TimeMs};
 use bytes::Bytes;
@@ -18,7 +19,7 @@ pub struct PageCache {
     /// The page of an event in each language; none if it cannot be made.
     pages: [PerEvent<Option<SplicedPage>>; 5],
     /// The same for programs.
-    pub json: PerEvent<Bytes>,
+    pub json: PerEvent<Tagged>,
     /// A frame of its live counts.
     pub frame: PerEvent<Bytes>,
 }

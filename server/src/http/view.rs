@@ -118,6 +118,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         tender: order.tender.word().into(),
         tickets: tickets.collect(),
         total: money(order.total().minor, &order.currency),
+        updated_at: None,
         url: app.links.order_url(order.id).into(),
     }
 }

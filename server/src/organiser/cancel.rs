@@ -22,8 +22,8 @@ use crate::store::records::cancellations::Cancellation;
 use crate::store::records::{Field, RecordChange, Tables, get, page};
 use crate::writer::{CommandError, CommandOutcome, mail_message};
 use boxoffice::{
-    Command, Event, EventId, Order, OrderState, Refund, RefundId, RefundState, RefundWish, Sale,
-    Tender, TicketState, TimeMs,
+    Command, Event, EventId, EventSpec, Order, OrderState, Refund, RefundId, RefundState,
+    RefundWish, Sale, Tender, TicketState, TimeMs,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -172,17 +172,19 @@ fn mail(job: &Cancellation, order: &Order, now: TimeMs) -> RecordChange {
 }
 
 impl Organiser {
-    /// Cancels an event for good. Its orders are cancelled and refunded in the background.
+    /// Cancels an event for good; only if it is still what somebody has seen, if that is said. Its orders are cancelled
+    /// and refunded in the background.
     pub async fn cancel_event(
         &self,
         permit: &Permit<may::ChangeEvents>,
         refund: &Permit<may::Refund>,
+        seen: Option<EventSpec>,
     ) -> Result<Arc<Event>, SaleError> {
         let event = permit.event();
         if refund.event() != event {
             return Err(CommandError::Refused(boxoffice::Refusal::UnknownEvent));
         }
-        let command = Command::SetSale { event, to: Sale::Canceled };
+        let command = Command::SetSale { event, to: Sale::Canceled, seen: seen.map(Box::new) };
         self.sales.writer.ask_as(permit.actor(), command, None).await?;
         after_the_command(self.event_by_id(event))
     }

@@ -18,7 +18,7 @@ use crate::search_text::{self, Scan, scans};
 use crate::store::records::order_search::{FoundBy, progress, range};
 use crate::store::{Fault, Listing, OrderPage, Reader};
 use crate::tickets::Tickets;
-use boxoffice::{Event, EventId, Order, OrderId, OrderState, TimeMs};
+use boxoffice::{CodeSpec, CounterKind, Event, EventId, Line, Order, OrderId, OrderState, TimeMs};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -86,8 +86,23 @@ pub struct Asked {
     pub state: Option<OrderState>,
     /// Only those with tickets of a type with this id.
     pub ticket_type: Option<String>,
+    /// Only those that were bought with this code of their event.
+    pub code: Option<String>,
     /// Only those that were placed or changed at this time or later.
     pub changed_since: Option<TimeMs>,
+}
+
+/// Whether a list is to be complete up to a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AsOf {
+    /// It shows what there is now, and nobody asks for what has changed since.
+    Now,
+    /// [`Found::as_of_ms`] is told: all that was decided before it can be read. What is asked for by
+    /// [`Asked::changed_since`] ends there, so that whoever goes on from there, or from the last change that was told,
+    /// misses nothing.
+    Settled,
+    /// The same, as it was for the first page.
+    At(TimeMs),
 }
 
 /// Which page of them.
@@ -99,6 +114,8 @@ pub struct At {
     pub newest_first: bool,
     /// So many orders at most.
     pub limit: usize,
+    /// Up to when it is complete.
+    pub as_of: AsOf,
 }
 
 /// A page of orders.
@@ -106,6 +123,10 @@ pub struct At {
 pub struct Found {
     /// The orders.
     pub orders: Vec<Order>,
+    /// When each of them was placed or changed for the last time.
+    pub changed_ms: Vec<TimeMs>,
+    /// Up to when the list is complete, if that was asked for.
+    pub as_of_ms: Option<TimeMs>,
     /// Where the next page begins, if there may be one.
     pub next: Option<Cursor>,
     /// Whether some of the newest orders were not looked at: there are too many that the search table does not have
@@ -177,7 +198,24 @@ impl FromStr for Cursor {
 impl Search {
     /// A page of the orders that are asked for.
     pub async fn orders(&self, of: &Of, asked: &Asked, at: &At) -> Result<Found, SaleError> {
-        let filter = self.filter(of, asked);
+        let as_of_ms = match at.as_of {
+            AsOf::Now => None,
+            AsOf::At(ms) => Some(ms),
+            AsOf::Settled => Some(self.settled_ms().await?),
+        };
+        let mut filter = self.filter(of, asked);
+        filter.changed_before = as_of_ms.filter(|_| asked.changed_since.is_some());
+        let found = self.find(filter, asked, at).await?;
+        Ok(Found { as_of_ms, ..found })
+    }
+
+    /// A time such that all that was decided before it can be read from now on.
+    async fn settled_ms(&self) -> Result<TimeMs, SaleError> {
+        let own_ms = self.sales.under_way.settled_ms(self.sales.clock.now_ms());
+        Ok(self.sales.reads.ask(move |r| Ok(r.settled_ms()?.unwrap_or(own_ms))).await?)
+    }
+
+    async fn find(&self, filter: Filter, asked: &Asked, at: &At) -> Result<Found, SaleError> {
         let (text, at) = (asked.text.as_deref().unwrap_or("").trim(), at.clone());
         if let Some(email) = &asked.email {
             let scans = vec![Scan::email(email)];
@@ -193,8 +231,9 @@ impl Search {
         {
             let only = filter.clone();
             let order = self.sales.reads.ask(move |reader| only.order(reader, id)).await?;
-            if let Some(order) = order {
-                return Ok(Found { orders: vec![order], ..Found::default() });
+            if let Some((order, changed_ms)) = order {
+                let (orders, changed_ms) = (vec![order], vec![changed_ms]);
+                return Ok(Found { orders, changed_ms, ..Found::default() });
             }
         }
         let (digits, scans) = (digits(text), scans(text));
@@ -233,11 +272,20 @@ impl Search {
             types.sort_unstable();
             types
         });
+        let codes = asked.code.as_ref().map(|wanted| {
+            let wanted = CodeSpec::normal(wanted);
+            let events = self.sales.catalogue.events();
+            let counter =
+                |event: &Arc<Event>| Some((event.id, event.counter(CounterKind::Code, &wanted)?));
+            events.iter().filter_map(counter).collect()
+        });
         Filter {
             events: of.events(),
             state: asked.state,
             changed_since: asked.changed_since,
+            changed_before: None,
             types,
+            codes,
             issued: matches!(of, Of::AtDoor(_)),
         }
     }
@@ -249,8 +297,11 @@ struct Filter {
     events: Option<Vec<EventId>>,
     state: Option<OrderState>,
     changed_since: Option<TimeMs>,
+    changed_before: Option<TimeMs>,
     /// With tickets of one of these types, in ascending order.
     types: Option<Vec<(EventId, u16)>>,
+    /// Bought with one of these codes, by their counters.
+    codes: Option<Vec<(EventId, u16)>>,
     /// Only those that have got their tickets, be they refunded.
     issued: bool,
 }
@@ -261,24 +312,32 @@ impl Filter {
             events: self.events.clone(),
             state: self.state,
             changed_since: self.changed_since,
+            changed_before: self.changed_before,
             ..Listing::newest(limit, LOOK)
         }
     }
 
-    fn has_type(&self, order: &Order) -> bool {
+    fn fits(&self, order: &Order) -> bool {
         if self.issued && !order.state.was_paid() {
             return false;
         }
-        self.types.as_ref().is_none_or(|types| {
-            let wanted = |l: &boxoffice::Line| types.contains(&(order.event, l.ticket_type));
-            order.lines.iter().any(wanted)
-        })
+        let any = |wanted: &Option<Vec<(EventId, u16)>>, of: fn(&Line) -> Option<u16>| {
+            wanted.as_ref().is_none_or(|wanted| {
+                let mut known = order.lines.iter().filter_map(of);
+                known.any(|index| wanted.contains(&(order.event, index)))
+            })
+        };
+        any(&self.types, |line| Some(line.ticket_type)) && any(&self.codes, |line| line.extra.code)
     }
 
     /// This order, if it fits.
-    fn order(&self, reader: &mut dyn Reader, id: OrderId) -> Result<Option<Order>, Fault> {
-        let page = reader.listed(&self.listing(1).only(id), &|order| self.has_type(order))?;
-        Ok(page.orders.into_iter().next())
+    fn order(
+        &self,
+        reader: &mut dyn Reader,
+        id: OrderId,
+    ) -> Result<Option<(Order, TimeMs)>, Fault> {
+        let page = reader.listed(&self.listing(1).only(id), &|order| self.fits(order))?;
+        Ok(page.orders.into_iter().zip(page.changed_ms).next())
     }
 }
 
@@ -291,8 +350,9 @@ fn list(reader: &mut dyn Reader, filter: &Filter, at: &At) -> Result<Found, Faul
     let (after, before) = if at.newest_first { (None, from) } else { (from, None) };
     let listing =
         Listing { after, before, newest_first: at.newest_first, ..filter.listing(at.limit) };
-    let OrderPage { orders, next } = reader.listed(&listing, &|order| filter.has_type(order))?;
-    Ok(Found { orders, next: next.map(Cursor::Order), newest_left_out: false })
+    let OrderPage { orders, changed_ms, next } =
+        reader.listed(&listing, &|order| filter.fits(order))?;
+    Ok(Found { orders, changed_ms, next: next.map(Cursor::Order), ..Found::default() })
 }
 
 /// The ids that begin with what somebody typed, the first and the last: it must look like the begin of one.
@@ -323,9 +383,9 @@ fn by_begin(
         true => listing.before = behind.or(listing.before),
         false => listing.after = behind.or(listing.after),
     }
-    let fits = |order: &Order| (from..=to).contains(&order.id.0) && filter.has_type(order);
-    let OrderPage { orders, next } = reader.listed(&listing, &fits)?;
-    Ok(Found { orders, next: next.map(Cursor::Order), newest_left_out: false })
+    let fits = |order: &Order| (from..=to).contains(&order.id.0) && filter.fits(order);
+    let OrderPage { orders, changed_ms, next } = reader.listed(&listing, &fits)?;
+    Ok(Found { orders, changed_ms, next: next.map(Cursor::Order), ..Found::default() })
 }
 
 /// A page of the orders with a name or an address that fits.
@@ -351,9 +411,9 @@ fn by_text(
     if let Some(before) = newest {
         let after = Some(done).filter(|done| *done != OrderId(0));
         let listing = Listing { after, before, ..filter.listing(at.limit) };
-        let fits = |order: &Order| filter.has_type(order) && buyer_fits(order);
+        let fits = |order: &Order| filter.fits(order) && buyer_fits(order);
         let page = reader.listed(&listing, &fits)?;
-        found.orders = page.orders;
+        (found.orders, found.changed_ms) = (page.orders, page.changed_ms);
         if let Some(next) = page.next {
             if found.orders.len() >= at.limit {
                 found.next = Some(Cursor::Newest { order: next, done });
@@ -392,11 +452,12 @@ fn in_table(
                 let of_these = filter.events.as_ref().is_none_or(|e| e.contains(&from.event));
                 if of_these && scan.fits(&from.text) {
                     reads_left -= 1;
-                    if let Some(order) = filter.order(reader, from.order_id)?
+                    if let Some((order, changed_ms)) = filter.order(reader, from.order_id)?
                         && is_first(&order, scans, at, &from.text)
                         && !(order.id > done && buyer_fits(&order))
                     {
                         found.orders.push(order);
+                        found.changed_ms.push(changed_ms);
                     }
                 }
                 if found.orders.len() >= limit || rows_left == 0 || reads_left == 0 {

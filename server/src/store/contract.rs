@@ -215,7 +215,7 @@ fn names_stay_as_sold<D: Database>(desk: &mut Desk<D>) {
 }
 
 fn event_is_deleted<D: Database>(desk: &mut Desk<D>) {
-    let delete = |slug: &str| Command::DeleteEvent { slug: slug.into() };
+    let delete = |slug: &str| Command::DeleteEvent { slug: slug.into(), seen: None };
     let limited = || EventSpec { limit_per_buyer: Some(5), ..spec("flute", 5) };
     desk.put_event(spec("harp", 3));
     let harp = desk.event;

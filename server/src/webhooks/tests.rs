@@ -371,7 +371,7 @@ async fn each_change_owes_its_messages_in_the_same_commit() {
     assert_eq!(world.owed(&hook, &mut seen).await, [""; 0], "it says what it said");
     other.name = "Another name".into();
     world.put(other).await;
-    let paused = Command::SetSale { event: world.event, to: boxoffice::Sale::Paused };
+    let paused = Command::SetSale { event: world.event, to: boxoffice::Sale::Paused, seen: None };
     world.ask(paused).await;
     assert_eq!(world.owed(&hook, &mut seen).await, ["event.changed", "event.changed"]);
 }

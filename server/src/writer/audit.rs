@@ -89,7 +89,7 @@ impl Log {
                 self.erased(actor, *because, event, &decision.changes, left);
             }
             (Command::Erase { .. }, _) => {}
-            (Command::DeleteEvent { slug }, Reply::EventDeleted { id }) => {
+            (Command::DeleteEvent { slug, .. }, Reply::EventDeleted { id }) => {
                 self.add(actor, Action::EventDeleted, Some(id), None, slug.clone());
             }
             (command, _) => {

@@ -293,7 +293,7 @@ async fn no_text_escapes_the_catalogue() {
     found.page(&shop, "too many cards", 200, &order.page()).await;
     found.form(&shop, "a wrong secret to pay", 404, &format!("{pay}x"), "").await;
     let slow = shop.hold("pools", 1).await;
-    assert_eq!(shop.pay(&slow, "ctoken_processing").await.0, 200);
+    assert_eq!(shop.pay(&slow, "ctoken_processing").await.0, 202);
     found.page(&shop, "paying", 200, &slow.page()).await;
     found.page(&shop, "paying, to pay", 200, &pay_path(&shop, &slow)).await;
     assert_eq!(shop.cancel(&slow).await.0, 200);

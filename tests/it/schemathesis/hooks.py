@@ -4,7 +4,9 @@ import schemathesis
 
 SELLS = "best-show-ever"
 # These end the sale of an event, or make another one of it.
-OF_EVENTS = {"put_event", "delete_event", "pause_sale", "resume_sale", "cancel_event", "get_cancellation"}
+OF_EVENTS = {
+    "put_event", "patch_event", "delete_event", "pause_sale", "resume_sale", "cancel_event", "get_cancellation",
+}
 BODIES = {
     "hold_tickets": {
         "buyer": {"name": "Ann", "email": "ann@example.org"},

@@ -1,9 +1,9 @@
 //! The JSON API for the sale of an event: pausing and resuming it, and cancelling the event. Behind a key.
 
 use crate::event_body::money;
-use crate::http::api::organiser::etag;
+use crate::http::api::versions::{condition, etag};
 use crate::http::auth::caller;
-use crate::http::extract::SentByStaff;
+use crate::http::extract::{Sent, SentByStaff};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::staff::event_for;
@@ -40,13 +40,15 @@ pub async fn resume(
 async fn set(
     app: &Site,
     slug: &str,
-    SentByStaff(caller, _): SentByStaff,
+    SentByStaff(caller, Sent { headers, .. }): SentByStaff,
     paused: bool,
 ) -> Result<Response, Problem> {
     let event = event_for(app, &caller, slug).await?;
-    let event = app.organiser.pause_sale(&caller.permit(event.id)?, paused).await?;
+    let permit = caller.permit(event.id)?;
+    let seen = condition(app, &event, &headers).await?;
+    let event = app.organiser.pause_sale(&permit, paused, seen).await?;
     let now = app.clock.now_ms();
-    Ok(([etag(app, &event)], Json(view::event(&event, Viewer::Organiser, now, now)))
+    Ok(([etag(app, &event, now)], Json(view::event(&event, Viewer::Organiser, now, now)))
         .into_response())
 }
 
@@ -54,11 +56,12 @@ async fn set(
 pub async fn cancel(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    SentByStaff(caller, _): SentByStaff,
+    SentByStaff(caller, Sent { headers, .. }): SentByStaff,
 ) -> Result<Response, Problem> {
     let event = event_for(&app, &caller, &slug).await?;
     let (change, refund) = (caller.permit(event.id)?, caller.permit(event.id)?);
-    let event = app.organiser.cancel_event(&change, &refund).await?;
+    let seen = condition(&app, &event, &headers).await?;
+    let event = app.organiser.cancel_event(&change, &refund, seen).await?;
     let done = app.organiser.cancellation(&caller.permit(event.id)?).await?;
     let done = done.ok_or_else(not_canceled)?;
     Ok((StatusCode::ACCEPTED, Json(told(&event, &done))).into_response())

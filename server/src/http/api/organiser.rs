@@ -3,9 +3,11 @@
 use crate::access::{Caller, Right, may};
 use crate::app::App;
 use crate::event_body;
+use crate::http::api::pages::Page;
+use crate::http::api::versions::{self, Condition, condition, etag};
 use crate::http::api::{event_of, order_id, wish};
 use crate::http::auth::caller;
-use crate::http::extract::{Sent, SentByStaff, json};
+use crate::http::extract::{Sent, SentByStaff, expect_type, json};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
@@ -14,15 +16,16 @@ use crate::http::speaks::here;
 use crate::http::staff::{event_for, order_for};
 use crate::http::view::{self, Viewer};
 use crate::organiser::orders::reason_flaw;
-use crate::organiser::search::{Asked, At, Cursor, Of};
+use crate::organiser::search::{AsOf, Asked, At, Of};
 use crate::sales::SaleError;
 use crate::when;
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use boxoffice::{Event, Flaw, Money, OrderId, OrderState, RefundWish, Refusal, told};
+use boxoffice::{Event, Flaw, Money, OrderId, OrderState, RefundWish, Refusal, TimeMs, told};
 use nts_api::{EventBody, OrderList, ProblemCode, PutAnswer, RefundAnswer, RefundBody};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// `PUT /api/v1/events/{event}`
@@ -61,10 +64,7 @@ pub async fn put_event(
             let permit = caller.permit(known.id)?;
             let event = match condition {
                 Condition::Seen(versions) => {
-                    if !versions.matches(&event_body::version(&app.secrets, &known.spec)) {
-                        return Err(Refusal::EventDiffers.into());
-                    }
-                    let seen = known.spec.clone();
+                    let seen = versions::seen(&app, &known, &versions).await?;
                     let flaws = spec.keep(&kept, &seen);
                     if !flaws.is_empty() {
                         return Err(invalid(&flaws).into());
@@ -76,67 +76,55 @@ pub async fn put_event(
             (event, false)
         }
     };
-    let tag = etag(&app, &event);
-    let warnings = event_body::warnings(&event.spec, now);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    let event = view::event(&event, Viewer::Organiser, now, now);
-    Ok((status, [tag], Json(PutAnswer { event, warnings })).into_response())
+    Ok(put(&app, &event, status, now))
 }
 
-/// The version of an event as a header. It stays the same while tickets are sold.
-pub fn etag(app: &App, event: &Event) -> (HeaderName, HeaderValue) {
-    let tag = format!("\"{}\"", event_body::version(&app.secrets, &event.spec));
-    (header::ETAG, HeaderValue::from_str(&tag).expect("a digest in quotation marks"))
-}
-
-/// Under which condition an event is to be put.
-enum Condition {
-    /// Under none.
-    None,
-    /// It is not there yet: `If-None-Match: *`.
-    New,
-    /// It is as it was seen: `If-Match`.
-    Seen(Versions),
-}
-
-/// Versions that somebody has seen.
-enum Versions {
-    Any,
-    Some(Vec<String>),
-}
-
-impl Versions {
-    fn matches(&self, version: &str) -> bool {
-        match self {
-            Versions::Any => true,
-            Versions::Some(seen) => seen.iter().any(|seen| seen == version),
-        }
-    }
-}
-
-impl Condition {
-    /// RFC 9110, sections 13.1.1 and 13.1.2, as far as they are of use here.
-    fn read(headers: &HeaderMap) -> Result<Condition, Problem> {
-        let list = |name| -> Option<Vec<&str>> {
-            let values = headers.get_all(name).iter();
-            let lists = values.map(|value| value.to_str().unwrap_or_default());
-            let all: Vec<&str> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
-            (!all.is_empty()).then_some(all)
+/// `PATCH /api/v1/events/{event}`: changes what is said, and leaves the rest as it is (RFC 7396).
+pub async fn patch_event(
+    State(app): State<Arc<Site>>,
+    Path(slug): Path<String>,
+    SentByStaff(caller, Sent { headers, body }): SentByStaff,
+) -> Result<Response, Problem> {
+    expect_type(&headers, event_body::MERGE_PATCH)?;
+    let patch: Value = serde_json::from_slice(&body)
+        .map_err(|error| Problem::malformed("The JSON body", &error))?;
+    let versions = Condition::of_known(&headers)?;
+    let mut event = event_for(&app, &caller, &slug).await?;
+    let mut tries = 0;
+    let event = loop {
+        tries += 1;
+        let seen = match &versions {
+            Some(versions) => versions::seen(&app, &event, versions).await?,
+            None => event.spec.clone(),
         };
-        match (list(header::IF_MATCH), list(header::IF_NONE_MATCH)) {
-            (None, None) => Ok(Condition::None),
-            (Some(seen), None) if seen == ["*"] => Ok(Condition::Seen(Versions::Any)),
-            (Some(seen), None) => {
-                let tag = |tag: &&str| Some(tag.strip_prefix('"')?.strip_suffix('"')?.to_owned());
-                Ok(Condition::Seen(Versions::Some(seen.iter().filter_map(tag).collect())))
+        let spec = event_body::patched(&seen, &patch)
+            .map_err(Problem::invalid)?
+            .map_err(|flaws| Problem::from(invalid(&flaws)))?;
+        let permit = caller.permit(event.id)?;
+        match app.organiser.change_seen_event(&permit, spec, seen).await {
+            // Somebody was faster. Whoever names no version changes what there is now.
+            Err(SaleError::Refused(Refusal::EventDiffers))
+                if versions.is_none() && tries < MOST_TRIES =>
+            {
+                Box::pin(app.catalogue.fresh(versions::FRESH)).await;
+                event = event_for(&app, &caller, &slug).await?;
             }
-            (None, Some(none)) if none == ["*"] => Ok(Condition::New),
-            _ => Err(Problem::invalid(
-                "Send If-Match with the ETag that GET of the event has told, or If-None-Match: * to make a new \
-                 event. Nothing was changed.",
-            )),
+            changed => break changed?,
         }
-    }
+    };
+    Ok(put(&app, &event, StatusCode::OK, app.clock.now_ms()))
+}
+
+/// How often a change that names no version is tried again if somebody was faster.
+const MOST_TRIES: u32 = 20;
+
+/// The answer to a change of an event.
+fn put(app: &App, event: &Event, status: StatusCode, now: TimeMs) -> Response {
+    let tag = etag(app, event, now);
+    let warnings = event_body::warnings(&event.spec, now);
+    let event = view::event(event, Viewer::Organiser, now, now);
+    (status, [tag], Json(PutAnswer { event, warnings })).into_response()
 }
 
 /// The id of an order as the organiser gave it, or that there is none.
@@ -163,10 +151,12 @@ fn invalid(flaws: &[Flaw]) -> Refusal {
 pub async fn delete_event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    SentByStaff(caller, _): SentByStaff,
+    SentByStaff(caller, Sent { headers, .. }): SentByStaff,
 ) -> Result<StatusCode, Problem> {
     let event = event_for(&app, &caller, &slug).await?;
-    app.organiser.delete_event(&caller.permit(event.id)?, &slug).await?;
+    let permit = caller.permit(event.id)?;
+    let seen = condition(&app, &event, &headers).await?;
+    app.organiser.delete_event(&permit, &slug, seen).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -174,18 +164,21 @@ pub async fn delete_event(
 pub async fn orders(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
+    uri: Uri,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = caller(&app, &headers).await?;
     let event = event_for(&app, &caller, &slug).await?;
     let of = Of::These(vec![caller.permit(event.id)?]);
-    listed(&app, &caller, &of, std::slice::from_ref(&event), &query).await
+    let page = Page::of(&app, &uri, &query, USUAL)?;
+    listed(&app, &caller, &of, asked(&query, std::slice::from_ref(&event))?, &page).await
 }
 
 /// `GET /api/v1/orders`: those of all events whose orders the caller may see.
 pub async fn all_orders(
     State(app): State<Arc<Site>>,
+    uri: Uri,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -193,44 +186,60 @@ pub async fn all_orders(
     caller.permit_anywhere::<may::SeeOrders>()?;
     let mut events = app.catalogue.events();
     events.retain(|event| caller.has(Right::SeeOrders, Some(event.id)));
-    listed(&app, &caller, &Of::all_that(&caller, &events), &events, &query).await
+    let of = Of::all_that(&caller, &events);
+    let page = Page::of(&app, &uri, &query, USUAL)?;
+    listed(&app, &caller, &of, asked(&query, &events)?, &page).await
 }
 
+/// So many orders are on a page if nothing is said.
+const USUAL: u32 = 100;
+
+/// A page of orders. Its place in the list is the time up to which the list is complete, and where the page begins.
 async fn listed(
     app: &App,
     caller: &Caller,
     of: &Of,
-    events: &[Arc<Event>],
-    query: &Query,
+    asked: Asked,
+    page: &Page<'_>,
 ) -> Result<Response, Problem> {
-    let asked = asked(query, events)?;
-    let found_by_text = asked.text.is_some() || asked.email.is_some();
-    let no_id = || Problem::invalid("after in the query is the id of an order, as in next.");
-    let from = match query.get("after").map(str::parse::<Cursor>) {
-        None => None,
-        Some(Ok(cursor)) if found_by_text || matches!(cursor, Cursor::Order(_)) => Some(cursor),
-        Some(_) => return Err(no_id()),
+    let begins = page.begins()?;
+    let begins = begins.as_deref().and_then(|place| place.split_once('.'));
+    let (as_of, from) = match begins {
+        None => (AsOf::Settled, None),
+        Some((ms, from)) => {
+            let unreadable = || Problem::invalid("after in the query is from another version.");
+            let as_of = ms.parse().map(AsOf::At).map_err(|_| unreadable())?;
+            (as_of, Some(from.parse().map_err(|()| unreadable())?))
+        }
     };
-    let limit = query.number("limit", 1..=500)?.unwrap_or(100) as usize;
-    let at = At { from, newest_first: false, limit };
+    let at = At { from, newest_first: false, limit: page.limit as usize, as_of };
     let found = app.search.orders(of, &asked, &at).await?;
     let mut with_events = Vec::with_capacity(found.orders.len());
-    for order in found.orders {
+    for (order, changed_ms) in found.orders.into_iter().zip(found.changed_ms) {
         let event = event_of(app, &order).await?;
-        with_events.push((order, event));
+        with_events.push((order, changed_ms, event));
     }
-    let told = with_events.iter();
-    let told =
-        told.map(|(order, event)| match caller.has(Right::ChangeOrders, Some(order.event)) {
+    let told = with_events.iter().map(|(order, changed_ms, event)| {
+        let mut told = match caller.has(Right::ChangeOrders, Some(order.event)) {
             true => view::order_for_organiser(app, order, event, here()),
             false => view::order_to_look_at(app, order, event, here()),
-        });
-    let next = found.next.map(|next| next.to_string().into());
-    Ok(Json(OrderList { next, orders: told.collect() }).into_response())
+        };
+        told.updated_at = Some(when::rfc3339(*changed_ms).into());
+        told
+    });
+    let as_of_ms = found.as_of_ms.unwrap_or_default();
+    let next = found.next.map(|next| page.cursor(&format!("{as_of_ms}.{next}")));
+    let list = OrderList {
+        as_of: when::rfc3339(as_of_ms).into(),
+        limit: page.limit,
+        next: next.as_deref().map(Into::into),
+        orders: told.collect(),
+    };
+    Ok(page.answer(next.as_deref(), &list))
 }
 
 /// The filters of a list of orders: `q` (what somebody typed: a name, an address, a code, an id or the begin of
-/// one), `email`, `state`, `ticket_type` and `changed_since`.
+/// one), `email`, `state`, `ticket_type`, `code` and `changed_since`.
 pub(in crate::http) fn asked(query: &Query, events: &[Arc<Event>]) -> Result<Asked, Problem> {
     let text = |name: &str| query.get(name).map(str::trim).filter(|text| !text.is_empty());
     let state = text("state").map(|word| {
@@ -257,6 +266,7 @@ pub(in crate::http) fn asked(query: &Query, events: &[Arc<Event>]) -> Result<Ask
         email: text("email").map(Into::into),
         state: state.transpose()?,
         ticket_type: text("ticket_type").map(Into::into),
+        code: text("code").map(Into::into),
         changed_since: changed_since.transpose()?,
     })
 }

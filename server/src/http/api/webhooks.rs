@@ -1,6 +1,7 @@
 //! The JSON API for webhooks. Behind a key that may manage the shop.
 
 use crate::access::Caller;
+use crate::http::api::pages::Page;
 use crate::http::auth::caller;
 use crate::http::extract::{Sent, SentByStaff, json};
 use crate::http::problem::Problem;
@@ -13,7 +14,7 @@ use crate::webhooks::{Change, NotDone, message_name};
 use crate::when;
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use boxoffice::EventId;
 use nts_api as wire;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 /// What stands for all types, and for all events.
 const EVERY: &str = "*";
 /// So many deliveries are told if nothing is said.
-const USUAL: usize = 50;
+const USUAL: u32 = 50;
 
 impl From<NotDone> for Problem {
     fn from(no: NotDone) -> Problem {
@@ -236,18 +237,23 @@ pub async fn renew_secret(
 pub async fn deliveries(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
+    uri: Uri,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let permit = caller(&app, &headers).await?.shop_permit()?;
-    let limit = query.number("limit", 1..=500)?.map_or(USUAL, |limit| limit as usize);
-    let after = query.get("after").map(message_id).transpose();
-    let after = after.map_err(|_| Problem::invalid("after in the query is the next of a page."))?;
+    let page = Page::of(&app, &uri, &query, USUAL)?;
+    let after = page.begins()?.as_deref().map(message_id).transpose()?;
+    let limit = page.limit as usize;
     let found = app.webhooks.deliveries(&permit, webhook_id(&id)?, after, limit).await?;
     let last = found.last().filter(|_| found.len() == limit);
-    let next = last.map(|tried| message_name(tried.message.id).into());
-    let deliveries = found.iter().map(delivery).collect();
-    Ok(Json(wire::WebhookDeliveries { deliveries, next }).into_response())
+    let next = last.map(|tried| page.cursor(&message_name(tried.message.id)));
+    let list = wire::WebhookDeliveries {
+        deliveries: found.iter().map(delivery).collect(),
+        limit: page.limit,
+        next: next.as_deref().map(Into::into),
+    };
+    Ok(page.answer(next.as_deref(), &list))
 }
 
 /// `POST /api/v1/webhooks/{webhook}/deliveries/{delivery}/replay`

@@ -564,8 +564,8 @@ pub async fn sale(
             let seen = event.spec.clone();
             (app.organiser.change_seen_event(&permit, hide(true), seen).await?, "hidden")
         }
-        "pause" => (app.organiser.pause_sale(&permit, true).await?, "paused"),
-        "resume" => (app.organiser.pause_sale(&permit, false).await?, "resumed"),
+        "pause" => (app.organiser.pause_sale(&permit, true, None).await?, "paused"),
+        "resume" => (app.organiser.pause_sale(&permit, false, None).await?, "resumed"),
         _ => {
             let what = "The form does not say what is to be done. Nothing was changed.";
             return Err(Problem::invalid(what).into());
@@ -582,7 +582,7 @@ pub async fn delete(
 ) -> Page {
     let SentByStaff(caller, _) = sent;
     let event = event_for(&app, &caller, &slug).await?;
-    app.organiser.delete_event(&caller.permit(event.id)?, &slug).await?;
+    app.organiser.delete_event(&caller.permit(event.id)?, &slug, None).await?;
     Ok(Redirect::to("/office").into_response())
 }
 
@@ -691,6 +691,6 @@ pub async fn cancel(
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(response);
     }
-    app.organiser.cancel_event(&change, &refund).await?;
+    app.organiser.cancel_event(&change, &refund, None).await?;
     Ok(Redirect::to(&format!("/office/events/{slug}/cancel")).into_response())
 }

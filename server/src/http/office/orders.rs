@@ -11,7 +11,7 @@ use crate::http::query::Query;
 use crate::http::site::Site;
 use crate::http::staff::event_for;
 use crate::language::Lang;
-use crate::organiser::search::{Asked, At, Cursor, Found, Of};
+use crate::organiser::search::{AsOf, Asked, At, Cursor, Found, Of};
 use crate::when;
 use askama::Template;
 use axum::extract::{Path, State};
@@ -129,7 +129,7 @@ async fn show(
         Err(why) => (Asked::default(), Some(why)),
     };
     let from = query.get("from").and_then(|from| from.parse::<Cursor>().ok());
-    let at = At { from, newest_first: true, limit: PAGE };
+    let at = At { from, newest_first: true, limit: PAGE, as_of: AsOf::Now };
     let found = match &error {
         None => app.search.orders(of, &asked, &at).await?,
         Some(_) => Found::default(),
@@ -187,6 +187,7 @@ fn asked(query: &Query, event: Option<&Arc<Event>>) -> Result<Asked, String> {
         })
     });
     Ok(Asked {
+        code: None,
         text: text("q").map(Into::into),
         email: None,
         state,

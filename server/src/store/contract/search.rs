@@ -7,13 +7,18 @@ use crate::store::{Listing, Reader};
 use boxoffice::*;
 use std::collections::BTreeSet;
 
-/// All pages of a listing.
-fn all(reader: &mut dyn Reader, listing: &Listing, fits: &dyn Fn(&Order) -> bool) -> Vec<Order> {
+/// All pages of a listing: the orders, and when each changed for the last time.
+fn all(
+    reader: &mut dyn Reader,
+    listing: &Listing,
+    fits: &dyn Fn(&Order) -> bool,
+) -> Vec<(Order, TimeMs)> {
     let (mut listing, mut found) = (listing.clone(), Vec::new());
     for _ in 0..1_000 {
         let page = reader.listed(&listing, fits).expect("a page");
         assert!(page.orders.len() <= listing.limit);
-        found.extend(page.orders);
+        assert_eq!(page.orders.len(), page.changed_ms.len());
+        found.extend(page.orders.into_iter().zip(page.changed_ms));
         match (page.next, listing.newest_first) {
             (None, _) => return found,
             (next, true) => listing.before = next,
@@ -55,8 +60,10 @@ pub(super) fn orders_are_listed<D: Database>(desk: &mut Desk<D>) {
     let times = [None, Some(begun), Some(begun + 1_000), Some(named), Some(named + 1)];
     let mut compared = 0;
     for events in &events {
-        for (state, changed_since) in
-            states.iter().flat_map(|s| times.iter().map(move |t| (*s, *t)))
+        let all_times = times.iter().flat_map(|since| [None, Some(named)].map(|to| (*since, to)));
+        let all_times: Vec<_> = all_times.collect();
+        for (state, (changed_since, changed_before)) in
+            states.iter().flat_map(|s| all_times.iter().map(move |t| (*s, *t)))
         {
             for (newest_first, limit, look) in
                 [(true, 4, 100), (false, 4, 100), (true, 100, 3), (false, 1, 1)]
@@ -68,27 +75,35 @@ pub(super) fn orders_are_listed<D: Database>(desk: &mut Desk<D>) {
                     newest_first,
                     state,
                     changed_since,
+                    changed_before,
                     limit,
                     look,
                     only: None,
                 };
                 for typed in [false, true] {
                     let fits = |order: &Order| !typed || of_type(order);
-                    let mut expected: Vec<&Order> = model
+                    let last_ms = |o: &Order| changed_ms(o.id).max(o.placed_ms);
+                    let mut expected: Vec<(Order, TimeMs)> = model
                         .iter()
                         .filter(|o| listing.fits(o, changed_ms(o.id)) && fits(o))
+                        .map(|o| (o.clone(), last_ms(o)))
                         .collect();
                     if newest_first {
                         expected.reverse();
                     }
                     let found = all(&mut *reader, &listing, &fits);
-                    assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{listing:?} {typed}");
+                    assert_eq!(found, expected, "{listing:?} {typed}");
                     compared += found.len();
                 }
             }
         }
     }
     assert!(compared > 500, "{compared}");
+    for (order, last_ms) in [(paid, Some(named)), (OrderId(7), None)] {
+        assert_eq!(reader.changed_ms(order).expect("a time"), last_ms);
+    }
+    let placed_ms = model.iter().find(|o| o.id == orders[7]).map(|o| o.placed_ms);
+    assert_eq!(reader.changed_ms(orders[7]).expect("a time"), placed_ms);
     let only = |id| Listing::newest(5, 5).only(id);
     let found = reader.listed(&only(orders[7]), &|_| true).expect("a page").orders;
     assert_eq!(found.iter().map(|o| o.id).collect::<Vec<_>>(), [orders[7]]);

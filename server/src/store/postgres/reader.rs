@@ -11,6 +11,7 @@ use crate::store::{
     Fault, Lane, Listing, NamedTicket, OrderPage, Owner, OwnerPage, Reader, VersionVector, codec,
 };
 use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -25,19 +26,20 @@ const EVENT_ORDERS: &str = concat!(
 pub(super) const ALL_ORDERS: &str =
     concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
 /// The orders of a listing, out of those that are looked at. `$1` and `$2` are the bounds, `$3` the events (none:
-/// all), `$4` how many are looked at, `$5` the state (none: each), `$6` the time of the last change, `$7` how many at
-/// most. What is not asked for by these is told by the program, which also needs to know where the look has ended.
+/// all), `$4` how many are looked at, `$5` the state (none: each), `$6` and `$8` the bounds of the time of the last change, the
+/// second excluded, `$7` how many at most. What is not asked for by these is told by the program, which also needs to know where the look has ended.
 macro_rules! listing {
     ($of_events:literal, $order:literal) => {
         concat!(
             "SELECT ",
             order_columns!(),
-            " FROM (SELECT * FROM orders WHERE id > $1 AND id < $2 AND ",
+            ", greatest(changed_ms, placed_ms) AS last_ms FROM (SELECT * FROM orders WHERE id > $1 AND id < $2 AND ",
             $of_events,
             " ORDER BY id ",
             $order,
             " LIMIT $4::bigint) AS looked_at
              WHERE ($5::smallint IS NULL OR state = $5) AND greatest(changed_ms, placed_ms) >= $6
+                   AND greatest(changed_ms, placed_ms) < $8
              ORDER BY id ",
             $order,
             " LIMIT $7::bigint"
@@ -127,6 +129,16 @@ const DUE_PAYMENTS: &str = due!("state > 0");
 
 /// What tells that some writer has committed something. Each of them counts its batches.
 const BATCHES: &str = "SELECT id, batch FROM writers WHERE batch > 0 ORDER BY id";
+
+/// Since when transactions are under way that have written or locked something, in milliseconds; null: there is none.
+/// A batch reads the clock that dates it after it has locked its events, so none that has not locked anything yet is
+/// dated before this question. Of sessions of other roles nothing is told
+/// (<https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW>); all processes of
+/// a box office sign in as one.
+const UNDER_WAY: &str = "SELECT (extract(epoch FROM min(xact_start)) * 1000)::bigint
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_xid IS NOT NULL AND xact_start IS NOT NULL";
+const CHANGED: &str = "SELECT greatest(changed_ms, placed_ms) FROM orders WHERE id = $1";
 
 /// How long one statement may take that reads everything.
 const VERIFY: Duration = Duration::from_secs(3_600);
@@ -226,17 +238,22 @@ fn read_orders(link: &mut Link, find: Ask<'_>) -> Result<Vec<Order>, Trouble> {
 /// So many rows of a listing are read at a time: most of them may be passed over by the program.
 const ROWS: usize = 500;
 
-/// The orders of a listing without what lies in other tables, and where the next page begins. Within a transaction
+/// A part of a listing: orders without what lies in other tables, when each of them changed, and where the next page
+/// begins.
+type Listed = (Orders, BTreeMap<OrderId, TimeMs>, Option<OrderId>);
+
+/// The orders of a listing. Within a transaction
 /// that somebody else begins and ends.
 fn find_listed(
     link: &mut Link,
     listing: &Listing,
     fits: &dyn Fn(&Order) -> bool,
-) -> Result<(Orders, Option<OrderId>), Trouble> {
+) -> Result<Listed, Trouble> {
     let mut after = listing.after.map_or(0, |id| id.0);
     let mut before = listing.before.map_or(u128::MAX, |id| id.0);
     let state = listing.state.map(|state| codec::state_number(state) as i16);
     let since = listing.changed_since.unwrap_or(i64::MIN);
+    let until = listing.changed_before.unwrap_or(i64::MAX);
     let (look, last) = (listing.look as i64, listing.look.saturating_sub(1) as i64);
     let events: Option<Vec<i64>> =
         listing.events.as_ref().map(|events| events.iter().map(|e| e.0 as i64).collect());
@@ -246,7 +263,7 @@ fn find_listed(
         None => 2,
     };
     let [find, end] = OF_EVENTS[which][usize::from(listing.newest_first)];
-    let mut orders = Orders::default();
+    let (mut orders, mut changed) = (Orders::default(), BTreeMap::new());
     let mut read = 0;
     loop {
         let (from, to) = (Uuid::from_u128(after), Uuid::from_u128(before));
@@ -254,15 +271,15 @@ fn find_listed(
         // One event as a value, so that the index which begins with the event is used.
         let (find, end) = match events.as_deref() {
             Some([event]) => (
-                ask!(find, from, to, *event, look, state, since, rows),
+                ask!(find, from, to, *event, look, state, since, rows, until),
                 ask!(end, from, to, *event, last),
             ),
             Some(events) => (
-                ask!(find, from, to, events.to_vec(), look, state, since, rows),
+                ask!(find, from, to, events.to_vec(), look, state, since, rows, until),
                 ask!(end, from, to, events.to_vec(), last),
             ),
             None => (
-                ask!(find, from, to, None::<i64>, look, state, since, rows),
+                ask!(find, from, to, None::<i64>, look, state, since, rows, until),
                 ask!(end, from, to, None::<i64>, last),
             ),
         };
@@ -277,19 +294,21 @@ fn find_listed(
             }
             if listing.only.is_none_or(|only| only == id) && fits(&order) {
                 orders.0.insert(id, (order, serials));
+                let last_ms = row.try_get("last_ms");
+                changed.insert(id, last_ms.map_err(|e| Trouble::Unreadable(e.to_string()))?);
                 if orders.0.len() >= listing.limit {
-                    return Ok((orders, Some(id)));
+                    return Ok((orders, changed, Some(id)));
                 }
             }
         }
         read += found.len();
         if found.len() < ROWS {
             let ends = link.ask(&[end])?;
-            return Ok((orders, ends[0].first().map(rows::id).transpose()?));
+            return Ok((orders, changed, ends[0].first().map(rows::id).transpose()?));
         }
         if read >= listing.look {
             let id = if listing.newest_first { before } else { after };
-            return Ok((orders, Some(OrderId(id))));
+            return Ok((orders, changed, Some(OrderId(id))));
         }
     }
 }
@@ -297,7 +316,7 @@ fn find_listed(
 fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
     let full = orders.len() == limit;
     let next = orders.last().map(|order| order.id).filter(|_| full);
-    OrderPage { orders, next }
+    OrderPage { orders, changed_ms: Vec::new(), next }
 }
 
 impl Tables for PgReader {
@@ -323,6 +342,25 @@ impl Reader for PgReader {
             let mark = found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
             let at_ms = rows::one(&found[0])?;
             Ok(Some(VersionVector { at_ms: turned.unwrap_or(at_ms), mark }))
+        })
+    }
+
+    fn settled_ms(&mut self) -> Result<Option<TimeMs>, Fault> {
+        if let Clock::Manual(_) = self.clock {
+            return Ok(Some(self.clock.now_ms()));
+        }
+        // The clock first: what begins in between is dated later.
+        self.again(|link| {
+            let now_ms: TimeMs = rows::one(&link.ask(&[ask!(rows::CLOCK)])?[0])?;
+            let under_way: Option<TimeMs> = rows::one(&link.ask(&[ask!(UNDER_WAY)])?[0])?;
+            Ok(Some(under_way.map_or(now_ms, |since_ms| since_ms.min(now_ms))))
+        })
+    }
+
+    fn changed_ms(&mut self, id: OrderId) -> Result<Option<TimeMs>, Fault> {
+        self.again(|link| {
+            let rows = link.ask(&[ask!(CHANGED, Uuid::from_u128(id.0))])?;
+            rows[0].first().map(|row| rows::InOrder::of(row).next()).transpose()
         })
     }
 
@@ -379,16 +417,18 @@ impl Reader for PgReader {
     ) -> Result<OrderPage, Fault> {
         self.again(|link| {
             link.ask(&[ask!(BEGIN)])?;
-            let (orders, next) = find_listed(link, listing, fits)?;
+            let (orders, changed, next) = find_listed(link, listing, fits)?;
             let mut asks = orders.ask_children();
             asks.push(ask!(END));
             let mut answers = link.ask(&asks)?;
             answers.pop();
             let mut orders = orders;
             orders.add_children(&answers)?;
-            let mut page = OrderPage { orders: orders.into_orders().collect(), next };
+            let orders = orders.into_orders().collect();
+            let mut page = OrderPage { orders, changed_ms: changed.into_values().collect(), next };
             if listing.newest_first {
                 page.orders.reverse();
+                page.changed_ms.reverse();
             }
             Ok(page)
         })

@@ -246,7 +246,7 @@ impl Sink for Import {
         orders.add_children(&children)?;
         let orders: Vec<_> = orders.into_orders().collect();
         let next = orders.last().map(|o| o.id).filter(|_| orders.len() == limit);
-        Ok(OrderPage { orders, next })
+        Ok(OrderPage { orders, changed_ms: Vec::new(), next })
     }
 
     fn kept(&self, told: &str) -> String {

@@ -207,7 +207,7 @@ pub(super) fn all_orders(
     let full = found.len() == limit;
     let orders: Vec<Order> = found.into_iter().map(|(order, _)| order).collect();
     let next = orders.last().map(|o| o.id).filter(|_| full);
-    Ok(OrderPage { orders, next })
+    Ok(OrderPage { orders, changed_ms: Vec::new(), next })
 }
 
 /// The orders of a listing.
@@ -236,7 +236,7 @@ fn listed(
     let from = listing.after.map_or(0, high).max(least);
     let to = listing.before.map_or(i64::MAX, high);
     let sql = if listing.newest_first { DESCENDING } else { ASCENDING };
-    let mut page = OrderPage { orders: Vec::new(), next: None };
+    let mut page = OrderPage { orders: Vec::new(), changed_ms: Vec::new(), next: None };
     let mut serials = Vec::new();
     {
         let mut find = conn.prepare_cached(sql)?;
@@ -260,6 +260,7 @@ fn listed(
                 let changed_ms: i64 = row.get("changed_ms")?;
                 let (order, of_order) = rows::order_row(row)?;
                 if listing.fits(&order, changed_ms) && fits(&order) {
+                    page.changed_ms.push(changed_ms.max(order.placed_ms));
                     page.orders.push(order);
                     serials.push(of_order);
                 }
@@ -292,6 +293,15 @@ impl Reader for SqliteReader {
         self
     }
 
+    fn changed_ms(&mut self, id: OrderId) -> Result<Option<TimeMs>, Fault> {
+        let (high, low) = codec::split(id);
+        let sql = "SELECT max(changed_ms, placed_ms) FROM orders WHERE id = ?1 AND low = ?2";
+        let find = |conn: &Connection| {
+            conn.prepare_cached(sql)?.query_row(params![high, low], |row| row.get(0)).optional()
+        };
+        self.at_once(find)
+    }
+
     fn verify(&mut self) -> Result<Vec<String>, Fault> {
         SqliteReader::verify(self)
     }
@@ -312,7 +322,7 @@ impl Reader for SqliteReader {
     ) -> Result<OrderPage, Fault> {
         let after = after.map_or(before_orders(event), |id| codec::split(id).0);
         self.at_once(|conn| {
-            let mut page = OrderPage { orders: Vec::new(), next: None };
+            let mut page = OrderPage { orders: Vec::new(), changed_ms: Vec::new(), next: None };
             let mut serials = Vec::new();
             {
                 let mut find = conn.prepare_cached(concat!(

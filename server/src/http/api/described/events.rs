@@ -13,6 +13,7 @@ pub fn events() -> Operation {
         )
         .query("over", flag(), "Also those that are over.")
         .gives::<EventList<'static>>(200, "The events with their counts.")
+        .tagged()
         .problems(&[Unauthorized])
 }
 
@@ -25,7 +26,7 @@ pub fn event() -> Operation {
         )
         .query("code", text(), "As the buyer with this code sees it.")
         .gives::<Event<'static>>(200, "The event with its counts.")
-        .with_header("ETag")
+        .tagged()
         .leads("hold_tickets", "event", "$response.body#/id")
         .problems(&[CodeInvalid, CodeUsedUp, TooManyRequests])
 }

@@ -52,6 +52,7 @@ pub fn order() -> Operation {
         .says("Where it stands, what that means for the buyer's money, and its tickets.")
         .gives::<Order<'static>>(200, "The order.")
         .with_header("Retry-After")
+        .tagged()
         .leads("pay_order", "id", "$response.body#/id")
         .on(Needs::Held)
 }
@@ -59,8 +60,8 @@ pub fn order() -> Operation {
 pub fn pay() -> Operation {
     operation(Group::Orders, "pay_order", "Pay an order")
         .says(
-            "Waits some seconds for the outcome. If the order is still `paying` then, read it again after \
-             `Retry-After` seconds. If the bank asks the buyer to confirm, `action` says where. A free order needs no \
+            "Waits some seconds for the outcome. If the payment goes on then, the answer is 202: read the order again \
+             after `Retry-After` seconds. If the bank asks the buyer to confirm, `action` says where. A free order needs no \
              body. An order that is paid already is answered as it is. In the sandbox the token is `ctoken_ok`, \
              `ctoken_declined`, `ctoken_3ds` or `ctoken_slow`.",
         )
@@ -68,6 +69,8 @@ pub fn pay() -> Operation {
         .takes::<PayBody>(json!({"token": "ctoken_ok"}))
         .body_optional()
         .gives::<Order<'static>>(200, "The order after the attempt.")
+        .gives::<Order<'static>>(202, "The payment goes on. `Location` is the order.")
+        .with_header("Location")
         .with_header("Retry-After")
         .leads("get_order", "id", "$response.body#/id")
         .leads("cancel_order", "id", "$response.body#/id")

@@ -45,10 +45,35 @@ pub fn put_event() -> Operation {
         ])
 }
 
+pub fn patch_event() -> Operation {
+    operation(Group::Organiser, "patch_event", "Change a part of an event")
+        .says(
+            "A member that is not said stays as it is, and one that is null is removed: it gets its default. A list \
+             takes the place of the whole list; a ticket type of which no rule is said keeps its rules.",
+        )
+        .takes_patch::<EventBody>(json!({"place": "Town Hall, great hall", "limit_per_buyer": 4}))
+        .gives::<PutAnswer<'static>>(200, "The event was changed.")
+        .with_header("ETag")
+        .if_seen()
+        .example_at("event", "summer")
+        .on(Needs::Event)
+        .problems(&[
+            CapacityBelowTaken,
+            CapacityTooLate,
+            CurrencyFixed,
+            EventCanceled,
+            LimitTooLate,
+            PoolFixed,
+            TagsFixed,
+            TooManyParts,
+        ])
+}
+
 pub fn delete_event() -> Operation {
     operation(Group::Organiser, "delete_event", "Delete an event")
         .says("Only one that nobody ever ordered.")
         .gives_nothing("It is deleted.")
+        .if_seen()
         .example_at("event", "summer")
         .on(Needs::Event)
         .problems(&[EventOrdered])
@@ -59,6 +84,7 @@ pub fn pause() -> Operation {
         .says("Nothing new is held. Orders that are held can be paid.")
         .gives::<Event<'static>>(200, "The event as its organiser sees it.")
         .with_header("ETag")
+        .if_seen()
         .example_at("event", "summer")
         .on(Needs::Event)
         .problems(&[EventCanceled])
@@ -68,6 +94,7 @@ pub fn resume() -> Operation {
     operation(Group::Organiser, "resume_sale", "Resume the sale of an event")
         .gives::<Event<'static>>(200, "The event as its organiser sees it.")
         .with_header("ETag")
+        .if_seen()
         .example_at("event", "summer")
         .on(Needs::Event)
         .problems(&[EventCanceled])
@@ -80,6 +107,7 @@ pub fn cancel_event() -> Operation {
              background. It cannot be undone. It takes a role that may change events as well as refund.",
         )
         .gives::<Cancellation<'static>>(202, "How far it is.")
+        .if_seen()
         .leads("get_cancellation", "event", "$response.body#/event")
         .example_at("event", "summer")
         .on(Needs::Event)
@@ -107,8 +135,14 @@ fn list_of_orders(id: &'static str, summary: &'static str) -> Operation {
         .query("email", text(), "Exactly this e-mail address, however it is written.")
         .query("state", one_of(&states), "In this state.")
         .query("ticket_type", text(), "With tickets of this type.")
-        .query("changed_since", time(), "That were placed or changed at this time or later.")
+        .query("code", text(), "Bought with this code of the event.")
+        .query(
+            "changed_since",
+            time(),
+            "That were placed or changed at this time or later, and before `as_of`.",
+        )
         .gives::<OrderList<'static>>(200, "A page of orders.")
+        .with_header("Link")
         .on(Needs::Paid)
 }
 

@@ -67,6 +67,7 @@ pub fn deliveries() -> Operation {
         .query("after", text(), "What `next` of an answer was: the next page.")
         .query("limit", whole(1, 500), "The most messages on a page; 50 if it is not said.")
         .gives::<WebhookDeliveries<'static>>(200, "The newest first, with how their last try went.")
+        .with_header("Link")
         .on(Needs::Delivery)
         .problems(&[NotFound])
 }

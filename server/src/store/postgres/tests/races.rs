@@ -540,3 +540,33 @@ fn a_process_that_began_while_test_orders_were_set_aside_records_nothing_more() 
     assert_eq!(server.sql(&database, "SELECT count(*) FROM orders"), "0");
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+/// A reader tells a time as settled only once nothing that is dated before it is still to be committed by anybody.
+#[test]
+fn what_another_process_has_decided_and_not_committed_is_not_settled() {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), "");
+    let (mut slow, mut quick) = (Seller::new(&target), Seller::new(&target));
+    let events = [slow.put_event("slow", 10), quick.put_event("quick", 10)];
+    let mut reader = PgReader::open(&target, Clock::System).unwrap();
+    let mut settled = move || reader.settled_ms().unwrap().expect("others commit as well");
+    let before = settled();
+    // Loaded and dated, and not committed: its writer takes a while.
+    let mut opened = PgStore::open(&target.other_process(), Clock::System).unwrap();
+    let mut keys = Keys::default();
+    keys.events.push(events[0]);
+    let loaded = opened.store.load(&keys, &[]).unwrap();
+    // Meanwhile another one decides later, and is quicker.
+    let hold = quick.hold(events[1], "ann");
+    let told = quick.batch(vec![(hold, None)]).pop().unwrap().unwrap().order.unwrap();
+    assert!(told.placed_ms >= loaded.now_ms);
+    let meanwhile = settled();
+    assert!((before..=loaded.now_ms).contains(&meanwhile), "{meanwhile} {}", loaded.now_ms);
+    opened.store.release();
+    let after = settled();
+    assert!(after >= told.placed_ms, "{after} {}", told.placed_ms);
+    // Whoever only reads is in nobody's way.
+    let mut looks = PgReader::open(&target, Clock::System).unwrap();
+    looks.events().unwrap();
+    assert!(settled() >= after);
+}
