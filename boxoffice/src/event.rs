@@ -292,7 +292,10 @@ impl EventSpec {
         };
         let mut flaws = Vec::new();
         for (index, t) in self.ticket_types.iter().enumerate() {
-            if !t.rules.phases.is_empty() && parts.contains(&EventPart::Rules(t.id.clone())) {
+            // Of a ticket type that is new nothing was kept.
+            let was_there = before.ticket_types.iter().any(|old| old.id == t.id);
+            let kept = was_there && parts.contains(&EventPart::Rules(t.id.clone()));
+            if kept && !t.rules.phases.is_empty() {
                 let what = format!("the price phases of the ticket type \"{}\"", t.id);
                 flaws.push(Flaw::new(format!("ticket_types[{index}].phases"), text(&what)));
             }
