@@ -75,6 +75,8 @@ pub struct Batch<'a> {
 pub enum Fault {
     /// Nothing of it was recorded.
     NotDone(String),
+    /// Nothing of it was recorded: the database cannot be reached, or takes nothing now. That may pass.
+    Away(String),
     /// Nothing of it was recorded, for another process was faster or the connection was lost
     /// before it: loaded and decided anew, it may go well at once.
     Conflict(String),
@@ -85,7 +87,7 @@ pub enum Fault {
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Fault::NotDone(why) => write!(f, "not done: {why}"),
+            Fault::NotDone(why) | Fault::Away(why) => write!(f, "not done: {why}"),
             Fault::Conflict(why) => write!(f, "overtaken: {why}"),
             Fault::Unknown(why) => write!(f, "outcome unknown: {why}"),
         }

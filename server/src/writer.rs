@@ -681,12 +681,12 @@ impl Writer {
             };
             match fault {
                 // A store that says NotDone is sound (a full disk, say): no use in asking again.
-                Fault::NotDone(_) | Fault::Conflict(_) if in_doubt.is_none() => {
+                Fault::NotDone(_) | Fault::Away(_) | Fault::Conflict(_) if in_doubt.is_none() => {
                     // Only what was decided can have been refused.
                     let refused = done.is_some();
                     return Err(NotDone { told: CommandError::Unavailable, refused });
                 }
-                Fault::NotDone(_) | Fault::Conflict(_) => {}
+                Fault::NotDone(_) | Fault::Away(_) | Fault::Conflict(_) => {}
                 Fault::Unknown(_) => {
                     in_doubt = done;
                 }

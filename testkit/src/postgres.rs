@@ -4,6 +4,7 @@
 //! A small shell script is its keeper: it starts and kills the server when told to through a pipe,
 //! and when the pipe ends, because this process did, it stops the server and removes the directory.
 
+use crate::eventually;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -44,9 +45,12 @@ begin "$@"
 while read -r word; do
     case $word in
         kill) kill -9 $pid; wait $pid 2>/dev/null; echo killed ;;
+        freeze) kill -STOP $pid $(cat /proc/$pid/task/$pid/children); echo frozen ;;
+        thaw) kill -CONT $pid $(cat /proc/$pid/task/$pid/children); echo thawed ;;
         begin) begin "$@" ;;
     esac
 done
+kill -CONT $pid $(cat /proc/$pid/task/$pid/children) 2>/dev/null
 kill -QUIT $pid 2>/dev/null
 wait $pid 2>/dev/null
 cd / && rm -rf "$dir"
@@ -168,6 +172,26 @@ impl Postgres {
     pub fn start_again(&self) {
         self.tell("begin");
         self.hear("ready");
+    }
+
+    /// Stops all of its processes where they are, as a machine that hangs: connections are still accepted, by
+    /// the kernel, and nobody answers.
+    pub fn freeze(&self) {
+        self.tell("freeze");
+        self.hear("frozen");
+    }
+
+    /// They go on.
+    pub fn thaw(&self) {
+        self.tell("thaw");
+        self.hear("thawed");
+    }
+
+    /// Sets something for the whole server, and waits until it is so; `''` sets it back.
+    pub fn set(&self, name: &str, value: &str) {
+        self.sql("postgres", &format!("ALTER SYSTEM SET {name} = '{value}'"));
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        eventually("it is set", || self.sql("postgres", &format!("SHOW {name}")) == value);
     }
 
     /// The port on this machine.

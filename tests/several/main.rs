@@ -6,6 +6,7 @@
 /// The databases of these tests are named by each.
 pub const ON_POSTGRES: bool = false;
 
+mod addresses;
 mod clients;
 #[path = "../it/coded_sale.rs"]
 mod coded_sale;

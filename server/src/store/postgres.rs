@@ -17,6 +17,7 @@
 //! SERIALIZABLE, it refuses a batch that waited for another (40001), which is then decided anew.
 
 mod buyers;
+mod connect;
 mod figures;
 mod link;
 mod reader;
@@ -44,6 +45,7 @@ use crate::store::transfer::MOVED_TO;
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
 use boxoffice::door::{DoorKeys, DoorState};
 use boxoffice::{BuyerKey, EventId, Keys, OrderId, State, TimeMs};
+use connect::Use;
 use link::{Ask, Link, Trouble, ask, draw};
 use rows::{Orders, one};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +88,9 @@ const LOCK_NOW: &str = concat!(
 /// limit per buyer comes late: its row is locked meanwhile, and the count is written, which takes
 /// about a second.
 const MOST_COUNTED: u32 = 100_000;
+/// A server at which the locks could not be had so often in a row, each time for as long as one waits for them, is
+/// left: a process that hangs in a batch would have been ended by then.
+const MOST_BLOCKED: u32 = 2;
 /// Who waits this long for the locks has others in the way.
 const IN_THE_WAY: Duration = Duration::from_millis(2);
 /// Begins or takes over the row of a writer: its number, a new epoch, and its last batch if it has
@@ -161,6 +166,8 @@ pub struct PgStore {
     contended: bool,
     /// How often in a row others were in the way.
     overtaken: u32,
+    /// How often in a row the locks could not be had in time.
+    blocked: u32,
     /// Events that are known to have had no limit per buyer: a guess that saves a question.
     unlimited: BTreeSet<EventId>,
     /// The events that were loaded for the next batch and have no limit per buyer.
@@ -178,7 +185,7 @@ impl PgStore {
     /// With [`Clock::System`] the time is the database's; any other clock is used as it is.
     pub fn open(target: &Target, clock: Clock) -> Result<Opened, OpenError> {
         let failed = |trouble: &Trouble| schema::failed(target, trouble);
-        let mut link = Link::new(target.clone())
+        let mut link = Link::new(target.clone(), Use::Serving)
             .map_err(|error| failed(&Trouble::Unreadable(error.to_string())))?;
         link.connect().map_err(|trouble| failed(&trouble))?;
         let fresh = schema::prepare(&mut link)?;
@@ -194,6 +201,7 @@ impl PgStore {
             turn: false,
             contended: false,
             overtaken: 0,
+            blocked: 0,
             unlimited: BTreeSet::new(),
             loaded_unlimited: BTreeSet::new(),
             prune_at_ms: 0,
@@ -247,10 +255,11 @@ impl PgStore {
             match fenced {
                 // A warning: the commit may be here alone and not on the standby.
                 Ok(_) if self.link.warned() => {
-                    self.link.close();
+                    self.link.leave();
                     return Err(Trouble::Lost("the barrier was not replicated".into()));
                 }
                 Ok(rows) => {
+                    self.link.settle();
                     self.batch = one(&rows[0])?;
                     self.epoch = epoch;
                     // Who retires a database does it after this epoch, or before this question.
@@ -261,6 +270,11 @@ impl PgStore {
                     if code == SqlState::T_R_SERIALIZATION_FAILURE && tries < 3 =>
                 {
                     tries += 1;
+                }
+                // Its commits wait for a standby that is not there, say.
+                Err(Trouble::Late) => {
+                    self.link.leave();
+                    return Err(Trouble::Late);
                 }
                 Err(trouble) => {
                     self.link.close();
@@ -354,9 +368,30 @@ impl PgStore {
 
     /// What a trouble means for the connection, and for who asked. Nothing is recorded.
     fn not_done(&mut self, trouble: Trouble) -> Fault {
+        if let Trouble::Sql { code, .. } = &trouble
+            && *code == SqlState::LOCK_NOT_AVAILABLE
+        {
+            self.blocked += 1;
+            if self.blocked >= MOST_BLOCKED {
+                // Whoever holds them can neither commit nor be ended: a commit waits for a standby that is gone.
+                self.blocked = 0;
+                self.open = false;
+                self.link.leave();
+                return Fault::Away(format!("others hold the locks and do not end ({trouble})"));
+            }
+        }
         let again = trouble.overtaken() || matches!(trouble, Trouble::Lost(_));
-        match trouble {
-            Trouble::Lost(_) | Trouble::Late => {
+        match &trouble {
+            Trouble::Late => {
+                self.open = false;
+                self.link.leave();
+            }
+            Trouble::Lost(_) => {
+                self.open = false;
+                self.link.close();
+            }
+            // Another one may be the primary by now.
+            Trouble::Sql { code, .. } if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
                 self.open = false;
                 self.link.close();
             }
@@ -372,7 +407,7 @@ impl PgStore {
             }
             // The text names the constraint.
             Trouble::Sql { constraint: Some(_), .. } => format!("refused by the schema: {trouble}"),
-            _ => trouble.to_string(),
+            _ => return trouble.into(),
         })
     }
 
@@ -589,7 +624,7 @@ impl PgStore {
             // Nothing was sent, unless it is late: preparing comes first.
             Err(Trouble::Late) => {
                 self.open = false;
-                self.link.close();
+                self.link.leave();
                 return Err(Fault::Unknown(Trouble::Late.to_string()));
             }
             Err(trouble) => return Err(self.not_done(trouble)),
@@ -609,7 +644,7 @@ impl PgStore {
         }
         match committed {
             Ok(_) if self.link.warned() => {
-                self.link.close();
+                self.link.leave();
                 Err(Fault::Unknown("the commit may not be on the standby".into()))
             }
             Ok(_) => {
@@ -686,6 +721,11 @@ fn ask_buyers(buyers: &BTreeSet<(EventId, BuyerKey)>) -> Ask<'static> {
 impl Store for PgStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
         self.make_way();
+        if self.link.is_elsewhere() {
+            self.open = false;
+            self.turn = false;
+            self.link.close();
+        }
         if !self.link.is_open()
             && let Err(trouble) = self.fence()
         {
@@ -716,7 +756,7 @@ impl Store for PgStore {
         let done = self.try_commit(batch);
         if done.is_ok() {
             self.batch = number;
-            self.overtaken = 0;
+            (self.overtaken, self.blocked) = (0, 0);
         }
         done
     }
@@ -737,7 +777,11 @@ impl Store for PgStore {
             }
             // The load that follows meets it again, and says so.
             Err(Trouble::Sql { .. } | Trouble::Unreadable(_)) => self.roll_back(),
-            Err(Trouble::Lost(_) | Trouble::Late) => {
+            Err(Trouble::Late) => {
+                self.open = false;
+                self.link.leave();
+            }
+            Err(Trouble::Lost(_)) => {
                 self.open = false;
                 self.link.close();
             }
@@ -745,7 +789,7 @@ impl Store for PgStore {
     }
 
     fn release(&mut self) {
-        self.overtaken = 0;
+        (self.overtaken, self.blocked) = (0, 0);
         self.roll_back();
     }
 

@@ -1,5 +1,6 @@
 //! Reading: connections of their own that see whole commits, and never wait for a writer.
 
+use super::connect::Use;
 use super::link::{Ask, Link, PATIENCE, Target, Trouble, ask, draw};
 use super::records::ask_alone;
 use super::rows::{self, Orders, order_columns};
@@ -12,6 +13,7 @@ use crate::store::{
 };
 use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use std::time::Duration;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -143,9 +145,18 @@ pub struct PgReader {
 }
 
 impl PgReader {
-    /// Connects to a database that has been made ready.
+    /// Connects to a database that has been made ready, to serve from it.
     pub fn open(target: &Target, clock: Clock) -> Result<PgReader, Fault> {
-        let link = Link::new(target.clone()).map_err(|e| Fault::NotDone(e.to_string()))?;
+        PgReader::open_for(Use::Serving, target, clock)
+    }
+
+    /// The same to look only: a standby will do where the primary cannot be had.
+    pub fn open_to_look(target: &Target, clock: Clock) -> Result<PgReader, Fault> {
+        PgReader::open_for(Use::Looking, target, clock)
+    }
+
+    fn open_for(wanted: Use, target: &Target, clock: Clock) -> Result<PgReader, Fault> {
+        let link = Link::new(target.clone(), wanted).map_err(|e| Fault::NotDone(e.to_string()))?;
         let mut reader = PgReader { link, clock, id: draw() };
         reader.connect()?;
         if !schema::readable(&mut reader.link)? {
@@ -155,11 +166,29 @@ impl PgReader {
         Ok(reader)
     }
 
-    /// Connects, and makes a durable commit: what can be read then is safe.
+    /// Connects, and makes a durable commit: what can be read then is safe. A standby takes none, and has
+    /// what the primary had made durable.
     fn connect(&mut self) -> Result<(), Trouble> {
+        let connected = self.connect_once();
+        if !matches!(connected, Err(Trouble::Late)) {
+            return connected;
+        }
+        // It cannot commit: another one is tried first now.
+        self.link.leave();
+        self.connect_once()
+    }
+
+    fn connect_once(&mut self) -> Result<(), Trouble> {
         self.link.connect()?;
+        if self.link.is_read_only() {
+            return Ok(());
+        }
         let barrier = ask!(BEGIN_WRITER, self.id, draw(), 0i64);
-        self.link.ask(&[barrier]).map(drop)
+        self.link.ask(&[barrier])?;
+        if !self.link.warned() {
+            self.link.settle();
+        }
+        Ok(())
     }
 
     /// The server's own secret, made with the database.
@@ -177,20 +206,26 @@ impl PgReader {
         let mut tries = 0;
         loop {
             tries += 1;
-            let answer = if self.link.is_open() { Ok(()) } else { self.connect() };
+            let usable = self.link.is_open() && !self.link.is_elsewhere();
+            let answer = if usable { Ok(()) } else { self.connect() };
             let trouble = match answer.and_then(|()| ask(&mut self.link)) {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
             };
             let once_more = trouble.overtaken() || matches!(trouble, Trouble::Lost(_));
-            match trouble {
+            match &trouble {
+                // Another one may be the primary by now.
+                Trouble::Sql { code, .. } if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
+                    self.link.close();
+                }
                 // The connection goes on, and the transaction, if there is one, must end.
                 Trouble::Sql { .. } | Trouble::Unreadable(_) => {
                     if self.link.ask(&[ask!("ROLLBACK")]).is_err() {
                         self.link.close();
                     }
                 }
-                Trouble::Lost(_) | Trouble::Late => self.link.close(),
+                Trouble::Late => self.link.leave(),
+                Trouble::Lost(_) => self.link.close(),
             }
             if !once_more || tries == MOST_TRIES {
                 return Err(trouble.into());

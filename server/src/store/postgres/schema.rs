@@ -92,7 +92,7 @@ pub enum OpenError {
         /// The newest one that this nts knows.
         known: usize,
     },
-    /// It does not answer.
+    /// It does not answer, or takes nothing now.
     Away {
         /// Which.
         database: String,
@@ -123,8 +123,8 @@ impl fmt::Display for OpenError {
             ),
             OpenError::Away { database, why } => write!(
                 f,
-                "{database} does not answer ({why}). Check that PostgreSQL runs there and takes \
-                 connections from here."
+                "{database} cannot be used now ({why}). Check that PostgreSQL runs there, accepts \
+                 writes, and has connections left for this process."
             ),
             OpenError::Failed { database, why } => write!(
                 f,
@@ -141,7 +141,7 @@ pub(super) fn failed(target: &Target, trouble: &Trouble) -> OpenError {
     let database = target.name.clone();
     match trouble {
         Trouble::Lost(why) => OpenError::Away { database, why: why.clone() },
-        Trouble::Late => OpenError::Away { database, why: trouble.to_string() },
+        _ if trouble.may_pass() => OpenError::Away { database, why: trouble.to_string() },
         _ => OpenError::Failed { database, why: trouble.to_string() },
     }
 }
