@@ -1,6 +1,8 @@
 //! What several test targets share.
 //!
 //! - [`Postgres`]: a private PostgreSQL server.
+//! - [`PgBouncer`]: a pooler before it.
+//! - [`Silent`]: a port at which nobody answers.
 //! - [`Proxy`]: a connection to a database that can be cut at a chosen place.
 //! - [`smtp::Relay`]: a mail relay that refuses, hangs and closes where a test wants.
 //! - [`Request`] and [`Answer`]: an HTTP client on bare sockets. It holds each answer of the API against its
@@ -18,6 +20,7 @@ pub mod contract;
 pub mod fixtures;
 mod http;
 mod marks;
+mod pgbouncer;
 mod postgres;
 mod proxy;
 mod silent;
@@ -28,6 +31,7 @@ mod wait;
 
 pub use http::{Answer, Request};
 pub use marks::unmarked;
+pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use proxy::{Cut, Proxy};
 pub use silent::Silent;

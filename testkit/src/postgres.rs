@@ -81,15 +81,15 @@ fn programs() -> Option<PathBuf> {
     })
 }
 
-fn said(command: &str, words: &[&str]) -> Option<String> {
+pub(crate) fn said(command: &str, words: &[&str]) -> Option<String> {
     let output = Command::new(command).args(words).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Says why tests of PostgreSQL are left out, or fails if nothing may be left out.
-fn left_out(why: &str) {
-    assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "PostgreSQL cannot be tested: {why}");
-    eprintln!("left out: PostgreSQL is not tested here, for {why}");
+pub(crate) fn left_out(why: &str) {
+    assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "this cannot be tested: {why}");
+    eprintln!("left out: this is not tested here, for {why}");
 }
 
 impl Postgres {
@@ -119,7 +119,9 @@ impl Postgres {
     fn start_as(settings: &[&str], primary: &str) -> Option<Postgres> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let Some(bin) = programs() else {
-            left_out("its programs are not installed (Debian's package is called postgresql)");
+            left_out(
+                "the programs of PostgreSQL are not installed (Debian's package is called postgresql)",
+            );
             return None;
         };
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -241,7 +243,7 @@ impl Drop for Postgres {
 }
 
 /// A command that runs as somebody who is not root, for PostgreSQL refuses to; and who owns `dir`.
-fn user(dir: &Path) -> Result<Command, String> {
+pub(crate) fn user(dir: &Path) -> Result<Command, String> {
     if said("id", &["-u"]).as_deref() != Some("0") {
         return Ok(Command::new("env"));
     }
@@ -257,5 +259,5 @@ fn user(dir: &Path) -> Result<Command, String> {
         command.args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]);
         return Ok(command);
     }
-    Err("it refuses to run as root, and there is no other user here".into())
+    Err("PostgreSQL refuses to run as root, and there is no other user here".into())
 }

@@ -21,6 +21,7 @@ mod failures;
 mod harness;
 mod keys;
 mod moving;
+mod pooler;
 mod shops;
 mod starts;
 mod watching;

@@ -187,7 +187,7 @@ impl PgStore {
         let failed = |trouble: &Trouble| schema::failed(target, trouble);
         let mut link = Link::new(target.clone(), Use::Serving)
             .map_err(|error| failed(&Trouble::Unreadable(error.to_string())))?;
-        link.connect().map_err(|trouble| failed(&trouble))?;
+        link.connect().and_then(|()| link.refuse_pooler()).map_err(|trouble| failed(&trouble))?;
         let fresh = schema::prepare(&mut link)?;
         let mut store = PgStore {
             link,
@@ -395,6 +395,10 @@ impl PgStore {
                 self.open = false;
                 self.link.close();
             }
+            Trouble::Pooled => {
+                self.open = false;
+                self.link.close();
+            }
             Trouble::Sql { .. } | Trouble::Unreadable(_) => self.roll_back(),
         }
         if again {
@@ -480,6 +484,7 @@ impl PgStore {
         let mut next = || answers.next().expect("an answer to each question");
         let (locked, pools, types, orders) = (next(), next(), next(), next());
         let (found_buyers, recorded, clock) = (next(), next(), next());
+        self.link.is_ours(&clock)?;
         let ordered = if keys.ordered.is_empty() { Vec::new() } else { next() };
 
         let mut events = BTreeMap::new();
@@ -776,7 +781,7 @@ impl Store for PgStore {
                 self.contended = begun.elapsed() >= IN_THE_WAY;
             }
             // The load that follows meets it again, and says so.
-            Err(Trouble::Sql { .. } | Trouble::Unreadable(_)) => self.roll_back(),
+            Err(Trouble::Sql { .. } | Trouble::Unreadable(_) | Trouble::Pooled) => self.roll_back(),
             Err(Trouble::Late) => {
                 self.open = false;
                 self.link.leave();

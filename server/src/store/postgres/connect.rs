@@ -45,6 +45,9 @@ const SETTINGS: &[&str] = &[
      WHERE current_setting('synchronous_commit') = 'off'",
 ];
 
+/// The setting by which a session knows itself.
+const MARK: &str = "nts.session";
+
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Use {
@@ -415,6 +418,14 @@ async fn begin(candidate: &Candidate, tls: &Tls, writes: bool) -> Result<Session
         (false, false) => return Err(Trouble::Lost("it is no standby".into())),
         _ => {}
     }
+    // Set for this session alone: behind a pooler that gives each transaction another one it is gone, or another's.
+    let mark = super::link::draw().to_string();
+    let set = format!("SELECT set_config('{MARK}', '{mark}', false)");
+    let mark = match session.client().batch_execute(&set).await.map_err(Trouble::from) {
+        Ok(()) => Some(mark),
+        Err(Trouble::Sql { .. }) => None,
+        Err(trouble) => return Err(trouble),
+    };
     let locks = format!("SET lock_timeout = {LOCK_MS}");
     for setting in SETTINGS.iter().copied().chain([locks.as_str()]) {
         match session.client().batch_execute(setting).await.map_err(Trouble::from) {
@@ -425,5 +436,5 @@ async fn begin(candidate: &Candidate, tls: &Tls, writes: bool) -> Result<Session
         }
     }
     session.forget_warnings();
-    Ok(session.reading_only(is_read_only))
+    Ok(session.knowing(is_read_only, mark))
 }

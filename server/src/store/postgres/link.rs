@@ -50,6 +50,8 @@ pub(super) enum Trouble {
     Late,
     /// What came is not what we store.
     Unreadable(String),
+    /// Between us and the database stands a pooler that gives each transaction another connection.
+    Pooled,
 }
 
 impl fmt::Display for Trouble {
@@ -59,6 +61,11 @@ impl fmt::Display for Trouble {
             Trouble::Lost(why) => write!(f, "the connection to the database is lost: {why}"),
             Trouble::Late => write!(f, "the database did not answer in time"),
             Trouble::Unreadable(what) => write!(f, "unreadable: {what}"),
+            Trouble::Pooled => f.write_str(
+                "this address leads to a pooler that gives each transaction another connection, and nts needs \
+                 sessions of its own: set pool_mode = session for this database in PgBouncer (in other poolers \
+                 what they call so), or name PostgreSQL itself",
+            ),
         }
     }
 }
@@ -81,6 +88,12 @@ impl From<tokio_postgres::Error> for Trouble {
             || [SqlState::UNDEFINED_DATABASE, SqlState::INSUFFICIENT_PRIVILEGE].contains(db.code());
         if fatal && !refused {
             return Trouble::Lost(db.message().into());
+        }
+        // A name that only another client can have given, or taken away.
+        if [SqlState::DUPLICATE_PSTATEMENT, SqlState::INVALID_SQL_STATEMENT_NAME]
+            .contains(db.code())
+        {
+            return Trouble::Pooled;
         }
         Trouble::Sql {
             code: db.code().clone(),
@@ -122,7 +135,7 @@ impl Trouble {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Trouble::Lost(_) | Trouble::Late => true,
-            Trouble::Unreadable(_) => false,
+            Trouble::Unreadable(_) | Trouble::Pooled => false,
             // https://www.postgresql.org/docs/current/errcodes-appendix.html: connections, insufficient
             // resources, an operator's intervention (a time limit, a shutdown), a system error.
             Trouble::Sql { code, .. } => {
@@ -288,6 +301,8 @@ pub(super) struct Session {
     /// Where it leads.
     place: Place,
     is_read_only: bool,
+    /// What was set for this session alone, if the engine knows such settings.
+    mark: Option<String>,
 }
 
 impl Session {
@@ -298,17 +313,18 @@ impl Session {
         carrier: JoinHandle<()>,
         place: Place,
     ) -> Session {
-        let (statements, is_read_only) = (BTreeMap::new(), false);
-        Session { client, statements, warned, carrier, place, is_read_only }
+        let (statements, is_read_only, mark) = (BTreeMap::new(), false, None);
+        Session { client, statements, warned, carrier, place, is_read_only, mark }
     }
 
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
 
-    pub(super) fn reading_only(self, is_read_only: bool) -> Session {
+    /// What is known of it when it is ready.
+    pub(super) fn knowing(self, is_read_only: bool, mark: Option<String>) -> Session {
         let mut session = self;
-        session.is_read_only = is_read_only;
+        (session.is_read_only, session.mark) = (is_read_only, mark);
         session
     }
 
@@ -387,6 +403,32 @@ impl Link {
             self.target.known.leave(session.place);
         }
         self.close();
+    }
+
+    /// Looks whether the session is the one that we began, by an answer to [`rows::CLOCK`](super::rows::CLOCK).
+    /// Behind a pooler that gives each transaction another one it is that of somebody else.
+    pub(super) fn is_ours(&self, clock: &[Row]) -> Result<(), Trouble> {
+        let ours = self.session.as_ref().and_then(|session| session.mark.as_deref());
+        let found = match clock.first().map(|row| row.try_get::<_, Option<&str>>(1)) {
+            Some(Ok(found)) => found,
+            _ => return Err(Trouble::Unreadable("the clock".into())),
+        };
+        if ours.is_some() && found != ours { Err(Trouble::Pooled) } else { Ok(()) }
+    }
+
+    /// Refuses a pooler that gives each transaction another session, before anything is written through it: a
+    /// second connection must not change what the first one has set.
+    pub(super) fn refuse_pooler(&mut self) -> Result<(), Trouble> {
+        let other = Link::new(self.target.clone(), self.wanted);
+        let mut other = other.map_err(|error| Trouble::Unreadable(error.to_string()))?;
+        for link in [&mut other, self] {
+            if !link.is_open() {
+                link.connect()?;
+            }
+            let clock = link.ask(&[ask!(super::rows::CLOCK)])?;
+            link.is_ours(&clock[0])?;
+        }
+        Ok(())
     }
 
     /// Gives the connection up, whatever is under way on it.

@@ -225,7 +225,7 @@ impl PgReader {
                     }
                 }
                 Trouble::Late => self.link.leave(),
-                Trouble::Lost(_) => self.link.close(),
+                Trouble::Lost(_) | Trouble::Pooled => self.link.close(),
             }
             if !once_more || tries == MOST_TRIES {
                 return Err(trouble.into());
@@ -355,6 +355,7 @@ impl Reader for PgReader {
         let turned = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now_ms());
         self.again(|link| {
             let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES)])?;
+            link.is_ours(&found[0])?;
             let mark = found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
             let at_ms = rows::one(&found[0])?;
             Ok(Some(VersionVector { at_ms: turned.unwrap_or(at_ms), mark }))

@@ -99,6 +99,13 @@ pub enum OpenError {
         /// How it shows.
         why: String,
     },
+    /// A pooler stands between, which gives each transaction another connection.
+    Pooled {
+        /// Which.
+        database: String,
+        /// What to do.
+        why: String,
+    },
     /// It does not let us in, or it failed.
     Failed {
         /// Which.
@@ -126,6 +133,9 @@ impl fmt::Display for OpenError {
                 "{database} cannot be used now ({why}). Check that PostgreSQL runs there, accepts \
                  writes, and has connections left for this process."
             ),
+            OpenError::Pooled { database, why } => {
+                write!(f, "{database} cannot be used: {why}. Nothing was changed.")
+            }
             OpenError::Failed { database, why } => write!(
                 f,
                 "{database} cannot be used: {why}. Check the user, the password and the \
@@ -141,6 +151,7 @@ pub(super) fn failed(target: &Target, trouble: &Trouble) -> OpenError {
     let database = target.name.clone();
     match trouble {
         Trouble::Lost(why) => OpenError::Away { database, why: why.clone() },
+        Trouble::Pooled => OpenError::Pooled { database, why: trouble.to_string() },
         _ if trouble.may_pass() => OpenError::Away { database, why: trouble.to_string() },
         _ => OpenError::Failed { database, why: trouble.to_string() },
     }
