@@ -7,6 +7,7 @@
 pub const ON_POSTGRES: bool = false;
 
 mod addresses;
+mod balancer;
 mod clients;
 #[path = "../it/coded_sale.rs"]
 mod coded_sale;

@@ -69,6 +69,11 @@ impl Shops {
         command
     }
 
+    /// A file in the directory of these processes.
+    pub fn path(&self, file: &str) -> std::path::PathBuf {
+        self.dir.path(file)
+    }
+
     /// What the processes have logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path("log")).unwrap_or_default()
