@@ -104,7 +104,10 @@ fn what_an_asynchronous_standby_has_lost_is_found_at_the_provider_and_settled() 
     assert_eq!(shops.at(0).send(pay(&lost, "ctoken_ok")).json()["state"], "paid");
     primary.kill();
     standby.promote();
-    eventually("they sell again", || shops.at(0).send(hold("new", 1)).status == 201);
+    eventually("it is noticed", || {
+        let answer = shops.at(1).get("/readyz");
+        answer.status == 503 && answer.text().contains("nts accept-history")
+    });
     assert_eq!(shops.at(1).send(look(&lost)).status, 404, "an asynchronous standby loses");
     let (status, said) = shops.audit(&[]);
     assert_eq!(status, 1, "{said}");
@@ -115,6 +118,9 @@ fn what_an_asynchronous_standby_has_lost_is_found_at_the_provider_and_settled() 
     assert!(said.contains("given back"), "{said}");
     shops.balanced(&[]);
     assert_eq!(shops.at(1).send(look(&kept)).json()["state"], "paid");
+    assert!(shops.command().arg("accept-history").output().unwrap().status.success());
+    eventually("they sell again", || shops.at(0).send(hold("new", 1)).status == 201);
+    shops.balanced(&[]);
 }
 
 #[test]
