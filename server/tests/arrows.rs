@@ -221,6 +221,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admission",
             "clock",
             "ids",
+            "mail",
             "messages",
             "metrics",
             "reads",
