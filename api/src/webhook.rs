@@ -11,6 +11,8 @@ pub struct WebhookMessage<'a> {
     /// What it is about.
     #[serde(borrow)]
     pub data: WebhookData<'a>,
+    /// Whether real money moves. Before the shop goes live all its orders are tests, which go with their messages.
+    pub live: bool,
     /// When it happened.
     #[serde(borrow)]
     pub timestamp: Cow<'a, str>,
@@ -131,8 +133,10 @@ pub enum DeliveryState {
     Waiting,
     /// The receiver has taken it.
     Delivered,
-    /// It was tried for days, in vain.
+    /// It was tried for days, in vain, or the receiver wants no more messages.
     GivenUp,
+    /// The webhook was changed before it was sent, and is not told of such things any more.
+    Unwanted,
 }
 
 /// A message to a webhook.

@@ -45,6 +45,8 @@ pub enum Letter {
     SignIn(u128),
     /// To somebody who is invited to the office: the link of this id.
     Invitation(u128),
+    /// To an owner: the box office has switched the webhook of this id off.
+    WebhookOff(u128),
 }
 
 /// Whose mail it is.
@@ -87,6 +89,7 @@ impl Letter {
             Letter::Lost => "lost",
             Letter::SignIn(_) => "sign_in",
             Letter::Invitation(_) => "invitation",
+            Letter::WebhookOff(_) => "webhook_off",
         }
     }
 
@@ -99,6 +102,7 @@ impl Letter {
             | Letter::Lost
             | Letter::SignIn(_)
             | Letter::Invitation(_)
+            | Letter::WebhookOff(_)
             | Letter::AddressChanged(_)
             | Letter::Refunded(..)
             | Letter::Void(_) => 1,
@@ -116,7 +120,9 @@ impl Letter {
             | Letter::Moved { of, .. }
             | Letter::EventCanceled(of)
             | Letter::AddressChanged(of) => Some(*of),
-            Letter::Lost | Letter::SignIn(_) | Letter::Invitation(_) => None,
+            Letter::Lost | Letter::SignIn(_) | Letter::Invitation(_) | Letter::WebhookOff(_) => {
+                None
+            }
         }
     }
 
@@ -130,7 +136,7 @@ impl Letter {
             | Letter::Moved { of, .. }
             | Letter::EventCanceled(of)
             | Letter::AddressChanged(of) => of.order = order.0,
-            Letter::Lost | Letter::SignIn(_) | Letter::Invitation(_) => {}
+            Letter::Lost | Letter::SignIn(_) | Letter::Invitation(_) | Letter::WebhookOff(_) => {}
         }
         self
     }

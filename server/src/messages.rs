@@ -94,6 +94,17 @@ pub enum Delivery {
     TooOld(String),
 }
 
+/// A destination to which something may be delivered at the moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Open {
+    /// Which.
+    pub destination: String,
+    /// So many messages may be under way at once.
+    pub at_once: usize,
+    /// Whether what is due last goes first, of what was never tried in vain; the others only if there is none of that.
+    pub latest: bool,
+}
+
 /// Delivers messages of one kind.
 pub trait Deliver: Send + Sync + 'static {
     /// Which kind: [`Message::kind`].
@@ -104,10 +115,9 @@ pub trait Deliver: Send + Sync + 'static {
     fn pause_ms(&self, message: &Message) -> i64 {
         pause_ms(&self.policy(), message.tries)
     }
-    /// To which destinations anything is delivered at the moment, and how many messages of each may be under way at
-    /// once. Each is looked at by itself, so that one for which very much waits hides no other. `None`: to all, one
-    /// message at a time.
-    fn destinations(&self) -> Option<Vec<(String, usize)>> {
+    /// To which destinations anything is delivered at the moment. Each is looked at by itself, so that one for which
+    /// very much waits hides no other. `None`: to all, one message at a time.
+    fn destinations(&self) -> Option<Vec<Open>> {
         None
     }
     /// Tries to deliver a message. It may be dropped before its end, and tried again.
@@ -115,8 +125,13 @@ pub trait Deliver: Send + Sync + 'static {
     /// What is to be counted or told of a try that is recorded now.
     fn ended(&self, _message: &Message, _delivery: &Delivery, _state: MessageState) {}
     /// What is recorded beside a try that ended at `now`, in the same commit.
-    fn also(&self, _message: &Message, _delivery: &Delivery, _now: TimeMs) -> Vec<RecordChange> {
-        Vec::new()
+    fn also(
+        &self,
+        _message: &Message,
+        _delivery: &Delivery,
+        _now: TimeMs,
+    ) -> impl Future<Output = Vec<RecordChange>> + Send {
+        std::future::ready(Vec::new())
     }
     /// Whether the destination is erased from a message as soon as it is not tried any more.
     fn forgets(&self, _message: &Message) -> bool {
@@ -308,16 +323,20 @@ fn look_at_each(
     reader: &mut dyn Reader,
     now: TimeMs,
     busy: &BTreeMap<String, usize>,
-    destinations: Vec<(String, usize)>,
+    destinations: Vec<Open>,
     most: usize,
 ) -> Result<Found, Fault> {
     let mut found = Vec::new();
     let mut each: Vec<(usize, Vec<Message>)> = Vec::new();
-    for (destination, may) in destinations {
+    for Open { destination, at_once, latest } in destinations {
         let under_way = busy.get(&destination).copied().unwrap_or_default();
-        let free = may.saturating_sub(under_way);
+        let free = at_once.saturating_sub(under_way);
         if free > 0 {
-            each.push((under_way, due_of(reader.tables(), &destination, now, free)?));
+            let mut due = due_of(reader.tables(), &destination, now, latest, free)?;
+            if due.is_empty() && latest {
+                due = due_of(reader.tables(), &destination, now, false, free)?;
+            }
+            each.push((under_way, due));
         }
     }
     // Of whoever has least under way first, in turns.
@@ -340,7 +359,7 @@ async fn take<D: Deliver>(
     let now = outbox.clock.now_ms();
     let oldest_ms = now.saturating_sub(deliver.policy().most_age_ms);
     let (busy, destinations) = (busy.clone(), deliver.destinations());
-    if destinations.as_ref().is_some_and(|all| all.iter().all(|(_, may)| *may == 0)) {
+    if destinations.as_ref().is_some_and(|all| all.iter().all(|open| open.at_once == 0)) {
         return Ok(Vec::new());
     }
     let look = move |reader: &mut dyn Reader| match destinations {
@@ -453,9 +472,11 @@ async fn conclude<D: Deliver>(
     outbox: &Outbox,
     deliver: &D,
     work: &mut Work,
-    all: Vec<(Message, Delivery)>,
+    mut all: Vec<(Message, Delivery)>,
 ) {
     let now = outbox.clock.now_ms();
+    // In one order in all processes: what is recorded beside a try locks what belongs to its destination.
+    all.sort_by(|(a, _), (b, _)| (&a.destination, a.id).cmp(&(&b.destination, b.id)));
     let mut changes = Vec::new();
     for (message, delivery) in &all {
         work.note(message, delivery);
@@ -465,11 +486,10 @@ async fn conclude<D: Deliver>(
             tracing::error!(kind = message.kind, %id, subject, "a message is given up");
         }
         deliver.ended(message, delivery, ended.state);
-        changes.extend(deliver.also(message, delivery, now));
+        changes.extend(deliver.also(message, delivery, now).await);
         let keeps = work.policy.keeps || *delivery != Delivery::Delivered;
         changes.push(if keeps { message.end(now, ended) } else { message.remove() });
     }
-    // In the order in which another process takes them.
     while let Err(no) = outbox.queue.write(changes.clone()).await {
         tracing::warn!(?no, kind = D::KIND, "what came of a message could not be written");
         sleep(WRITE_AGAIN).await;

@@ -131,6 +131,10 @@ pub struct Metrics {
     pub mails: Family<ByMail, Counter>,
     /// Tries to deliver messages to webhooks, by what came of them.
     pub webhooks: Family<ByOutcome, Counter>,
+    /// Webhooks that fail, or are off because they did.
+    pub hooks_in_trouble: Family<ByState, Gauge>,
+    /// Messages to webhooks that wait.
+    pub hooks_waiting: Gauge,
     /// Mails that wait.
     pub mails_waiting: Gauge,
     /// How long the oldest of them has waited.
@@ -176,6 +180,8 @@ impl Default for Metrics {
             database_clock_ahead: Gauge::default(),
             mails: Family::default(),
             webhooks: Family::default(),
+            hooks_in_trouble: Family::default(),
+            hooks_waiting: Gauge::default(),
             mails_waiting: Gauge::default(),
             oldest_mail: Gauge::default(),
             figures: Arc::default(),
@@ -223,6 +229,10 @@ impl Default for Metrics {
         r.register("mails", text, m.mails.clone());
         let text = "Tries to deliver messages to webhooks, by what came of them";
         r.register("webhook_tries", text, m.webhooks.clone());
+        let text = "Webhooks to which nothing arrives, or that are off because nothing did";
+        r.register("webhooks_in_trouble", text, m.hooks_in_trouble.clone());
+        let text = "Messages to webhooks that wait to be taken";
+        r.register("webhook_messages_waiting", text, m.hooks_waiting.clone());
         r.register("mails_waiting", "Mails that wait to be sent", m.mails_waiting.clone());
         let text = "How long the oldest mail has waited that is to be sent";
         r.register("mail_oldest_seconds", text, m.oldest_mail.clone());

@@ -50,7 +50,7 @@ use crate::store::{Database, Fault, MetaStore, OpenError, Opened, Reader, Versio
 use crate::tasks::{AbortOnPanic, BackgroundRuntime, lower_thread_priority, spawn};
 use crate::tickets::Tickets;
 use crate::trust;
-use crate::webhooks::deliver::{Memory, Sender};
+use crate::webhooks::deliver::Sender;
 use crate::webhooks::send::{self, Carry, Net as WebhookNet};
 use crate::webhooks::{self, Webhooks};
 use crate::writer::{Committed, HookList, Job, Queue, Writer};
@@ -62,7 +62,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::time::{Instant, sleep};
 
 /// A server that is ready to serve.
@@ -288,7 +288,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         look: parts.mail_look,
         owner: parts.process,
     };
-    let list = Arc::new(HookList::new(parts.webhooks));
+    let list = Arc::new(HookList::new(parts.webhooks, settlement.stripe.live()));
     let webhook_outbox = Outbox { news: Arc::default(), ..outbox.clone() };
     let webhooks = Arc::new(Webhooks {
         clock: Arc::clone(&clock),
@@ -300,7 +300,11 @@ pub fn assemble(parts: Parts) -> Assembled {
         guard: config.webhook_guard(),
         news: Arc::clone(&webhook_outbox.news),
         changed: Arc::default(),
+        removed: Notify::new(),
+        memory: Arc::default(),
+        metrics: Arc::clone(&metrics),
         turn: Mutex::default(),
+        reading: Mutex::default(),
     });
     let sender = Sender {
         carry: parts.carry,
@@ -309,8 +313,9 @@ pub fn assemble(parts: Parts) -> Assembled {
         ids: Arc::clone(&ids),
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
+        reads: reads.clone(),
         changed: Arc::clone(&webhooks.changed),
-        memory: std::sync::Mutex::new(Memory::default()),
+        memory: Arc::clone(&webhooks.memory),
     };
     let filling = Fill { queue: writer.clone(), reads: reads.clone(), clock: Arc::clone(&clock) };
     let mailing = Arc::new(Mailing {
@@ -372,7 +377,8 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
     tasks.push(Box::pin(fan_out(outbox.clone())));
-    tasks.push(Box::pin(webhooks::follow(Arc::clone(&webhooks), parts.pulse.is_some())));
+    tasks.push(Box::pin(webhooks::follow(Arc::clone(&webhooks))));
+    tasks.push(Box::pin(webhooks::clean(Arc::clone(&webhooks))));
     tasks.push(Box::pin(messages::work(webhook_outbox, Arc::new(sender))));
     tasks.push(Box::pin(Arc::clone(&shop).follow(parts.pulse.is_some())));
     if let Some(mailer) = mailer {

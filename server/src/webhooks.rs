@@ -21,12 +21,14 @@ use crate::access::{ShopPermit, may};
 use crate::actor::Actor;
 use crate::clock::DatabaseClock;
 use crate::ids::{Ids, Secrets};
+use crate::metrics::{ByState, Metrics};
 use crate::reads::Reads;
 use crate::store::records::audit_log::{Action, AuditLine};
 use crate::store::records::outbox_rows::Message;
 use crate::store::records::webhooks::{
-    HookKinds, HookTry, MOST_WEBHOOKS, TEST, Tried, WEBHOOK, Webhook, again, all, destination,
-    last_of, message, remove, renewed, settings_changed, tidy,
+    HookKinds, HookTry, MOST_WEBHOOKS, TEST, Tried, WEBHOOK, Webhook, address_changed, again, all,
+    all_waiting, destination, due_of, event_changed, kinds_changed, last_of, message, portion,
+    renewed, switched,
 };
 use crate::store::records::{Field, RecordChange, get};
 use crate::store::{Fault, Reader};
@@ -34,18 +36,22 @@ use crate::when;
 use crate::writer::{CommandError, HookList, Queue};
 use address::Guard;
 use boxoffice::{EventId, TimeMs};
-use deliver::host_of;
+use deliver::{Memory, host_of};
 use nts_api::{WebhookData, WebhookMessage};
 use std::sync::Arc;
 use tokio::sync::{Mutex, Notify};
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, sleep};
 
 pub use sign::id as message_name;
 
 /// How often the list is read, if nobody says that it has changed.
 const FOLLOW: Duration = Duration::from_secs(5);
+/// How often it is counted what waits: with each so manieth reading of the list.
+const COUNT: u32 = 3;
 /// How often old messages are removed.
 const TIDY: Duration = Duration::from_secs(3_600);
+/// After each portion that is removed others have the database for so long.
+const BETWEEN: Duration = Duration::from_millis(20);
 /// Messages are kept for so long, whatever became of them, in milliseconds.
 const KEPT_MS: i64 = 30 * 24 * 3_600_000;
 /// For so long the old secret signs as well after there is a new one, in milliseconds.
@@ -71,8 +77,16 @@ pub struct Webhooks {
     pub news: Arc<Notify>,
     /// Rung when the list has to be read again.
     pub changed: Arc<Notify>,
+    /// Rung when a webhook was removed, and its messages are to go.
+    pub removed: Notify,
+    /// What is remembered of tries.
+    pub memory: Arc<Memory>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Webhooks are changed one after the other.
     pub turn: Mutex<()>,
+    /// The list is read by one at a time, so that nobody puts an older one over it.
+    pub reading: Mutex<()>,
 }
 
 /// Why something was not done.
@@ -156,9 +170,9 @@ impl Webhooks {
             made_by: permit.actor(),
             made_ms: now,
         };
-        let line = self.line(permit.actor(), &webhook, "made");
+        let line = self.line(permit.actor(), webhook.id, address, "made");
         self.queue.write(vec![RecordChange::put(&webhook), line]).await?;
-        self.refresh().await?;
+        self.read_again().await;
         Ok(webhook)
     }
 
@@ -175,35 +189,41 @@ impl Webhooks {
         let _turn = self.turn.lock().await;
         let before = self.find(id).await?;
         let Change { address, kinds, event, is_on } = change;
-        let mut after = Webhook {
-            address: address.unwrap_or_else(|| before.address.clone()),
-            kinds: kinds.unwrap_or_else(|| before.kinds.clone()),
-            event: event.unwrap_or(before.event),
-            is_on: is_on.unwrap_or(before.is_on),
-            ..before.clone()
+        let mut changes = Vec::new();
+        let address = address.filter(|address| *address != before.address);
+        if let Some(address) = &address {
+            changes.push(address_changed(id, address));
+        }
+        if let Some(kinds) = kinds.filter(|kinds| *kinds != before.kinds) {
+            changes.push(kinds_changed(id, &kinds));
+        }
+        if let Some(event) = event.filter(|event| *event != before.event) {
+            changes.push(event_changed(id, event));
+        }
+        let turns = is_on.is_some_and(|is_on| is_on != before.is_on);
+        if let Some(is_on) = is_on.filter(|_| turns || before.off_because.is_some()) {
+            changes.push(switched(id, is_on));
+        }
+        if changes.is_empty() {
+            return Ok(before);
+        }
+        let what = match turns {
+            true if before.is_on => "switched off",
+            true => "switched on",
+            false => "changed",
         };
-        if is_on.is_some() {
-            after.off_because = None;
+        let to = address.as_deref().unwrap_or(&before.address);
+        changes.push(self.line(permit.actor(), id, to, what));
+        self.queue.write(changes).await?;
+        self.read_again().await;
+        if address.is_some() || turns {
+            self.memory.begin_anew(id, self.clock.now_ms());
         }
-        if after.address != before.address || after.is_on && !before.is_on {
-            after.failing_ms = None;
-        }
-        if after == before {
-            return Ok(after);
-        }
-        let what = match (before.is_on, after.is_on) {
-            (true, false) => "switched off",
-            (false, true) => "switched on",
-            _ => "changed",
-        };
-        let line = self.line(permit.actor(), &after, what);
-        self.queue.write(vec![settings_changed(&after), line]).await?;
-        self.refresh().await?;
         self.news.notify_one();
         self.find(id).await
     }
 
-    /// Removes a webhook, and what was to be sent to it.
+    /// Removes a webhook. What was to be sent to it is not sent, and goes soon afterwards, portion by portion.
     pub async fn remove(
         &self,
         permit: &ShopPermit<may::ManageShop>,
@@ -211,26 +231,44 @@ impl Webhooks {
     ) -> Result<(), NotDone> {
         let _turn = self.turn.lock().await;
         let webhook = self.find(id).await?;
-        let mut changes = remove(id);
-        changes.push(self.line(permit.actor(), &webhook, "removed"));
-        self.queue.write(changes).await?;
-        self.refresh().await?;
+        let line = self.line(permit.actor(), id, &webhook.address, "removed");
+        let removed = RecordChange::delete::<Webhook>(vec![id.value()]);
+        self.queue.write(vec![removed, line]).await?;
+        self.read_again().await;
+        self.memory.forget(id);
+        self.removed.notify_one();
         Ok(())
     }
 
-    /// Gives a webhook another secret. Messages are signed with both for a day.
+    /// Gives a webhook another secret. Messages are signed with both for a day, and within that day it gets no third:
+    /// whoever asks again, because the answer was lost say, gets the same one. `at_once`: the secrets before sign no
+    /// more, and it gets another one in any case.
     pub async fn renew_secret(
         &self,
         permit: &ShopPermit<may::ManageShop>,
         id: u128,
+        at_once: bool,
     ) -> Result<Webhook, NotDone> {
         let _turn = self.turn.lock().await;
         let webhook = self.find(id).await?;
-        let until_ms = self.clock.now_ms() + OLD_SECRET_MS;
-        let line = self.line(permit.actor(), &webhook, "another secret");
+        let now = self.clock.now_ms();
+        if webhook.old_until_ms.is_some_and(|until| now < until) && !at_once {
+            return Ok(webhook);
+        }
+        let until_ms = (!at_once).then_some(now + OLD_SECRET_MS);
+        let what = if at_once { "another secret, at once" } else { "another secret" };
+        let line = self.line(permit.actor(), id, &webhook.address, what);
         self.queue.write(vec![renewed(&webhook, until_ms), line]).await?;
-        self.refresh().await?;
+        self.read_again().await;
         self.find(id).await
+    }
+
+    /// The time from which on a message is due that goes before all others to a webhook.
+    async fn before_all(&self, id: u128, now: TimeMs) -> Result<TimeMs, Fault> {
+        let find =
+            move |reader: &mut dyn Reader| due_of(reader.tables(), &destination(id), now, false, 1);
+        let first = self.reads.ask(find).await?;
+        Ok(first.first().map_or(now, |first| first.due_ms - 1))
     }
 
     /// Owes a message to a webhook that only tries the way. It waits while the webhook is off.
@@ -240,13 +278,16 @@ impl Webhooks {
         let name = uuid::Uuid::from_u128(id).to_string();
         let told = WebhookMessage {
             data: WebhookData { webhook: Some(name.into()), ..WebhookData::default() },
+            live: self.list.live(),
             timestamp: when::rfc3339(now).into(),
             kind: TEST.into(),
         };
         let payload = serde_json::to_string(&told).expect("a message is JSON");
         // An id of this form begins with the time, as those of the writer do.
-        let message = message(self.ids.message(now), id, TEST, payload, None, now);
+        let mut message = message(self.ids.message(now), id, TEST, payload, None, now);
+        message.due_ms = self.before_all(id, now).await?;
         self.queue.write(vec![RecordChange::put(&message)]).await?;
+        self.memory.wake(id, now);
         self.news.notify_one();
         Ok(Tried { message, last: None })
     }
@@ -263,7 +304,8 @@ impl Webhooks {
         Ok(self.reads.ask(move |reader| last_of(reader.tables(), id, before, limit)).await?)
     }
 
-    /// Sends a message again, or one that waits at once, under its own id. It waits while the webhook is off.
+    /// Sends a message again, or one that waits at once, under its own id, before all others to the webhook. It waits
+    /// while the webhook is off.
     pub async fn replay(
         &self,
         _: &ShopPermit<may::ManageShop>,
@@ -272,7 +314,9 @@ impl Webhooks {
     ) -> Result<Tried, NotDone> {
         self.find(id).await?;
         self.message(id, message).await?;
-        self.queue.write(vec![again(message, self.clock.now_ms())]).await?;
+        let now = self.clock.now_ms();
+        self.queue.write(vec![again(message, self.before_all(id, now).await?)]).await?;
+        self.memory.wake(id, now);
         self.news.notify_one();
         self.message(id, message).await
     }
@@ -294,47 +338,101 @@ impl Webhooks {
         Ok(Tried { message, last })
     }
 
-    fn line(&self, actor: Actor, webhook: &Webhook, what: &str) -> RecordChange {
+    fn line(&self, actor: Actor, id: u128, address: &str, what: &str) -> RecordChange {
         let now = self.clock.now_ms();
-        let (id, host) = (uuid::Uuid::from_u128(webhook.id), host_of(&webhook.address));
+        let (id, host) = (uuid::Uuid::from_u128(id), host_of(address));
         let detail = format!("{id} to {host}: {what}");
         let id = self.ids.message(now);
         let line = AuditLine::of_office(id, now, actor, Action::WebhookChanged, detail);
         RecordChange::put(&line)
     }
 
+    /// Reads the list after a change that is committed. If it cannot be read now, [`follow`] reads it.
+    async fn read_again(&self) {
+        if let Err(fault) = self.refresh().await {
+            tracing::warn!(%fault, "the webhooks cannot be read; it is tried again");
+            self.changed.notify_one();
+        }
+    }
+
     /// Reads the list from the database.
     pub async fn refresh(&self) -> Result<(), Fault> {
+        let _alone = self.reading.lock().await;
         let read = self.reads.ask(|reader| all(reader.tables())).await?;
-        if *self.list.known() != read {
+        let known = self.list.known();
+        for webhook in &read {
+            let before = known.iter().find(|known| known.id == webhook.id);
+            if let Some(why) = &webhook.off_because
+                && before.is_none_or(|before| before.off_because.is_none())
+            {
+                let (id, host) = (uuid::Uuid::from_u128(webhook.id), host_of(&webhook.address));
+                tracing::error!(%id, host, why, "a webhook is switched off");
+            }
+        }
+        let count = |is: fn(&Webhook) -> bool| read.iter().filter(|webhook| is(webhook)).count();
+        let off = count(|webhook| webhook.off_because.is_some());
+        let failing = count(|webhook| webhook.is_on && webhook.failing_ms.is_some());
+        for (state, count) in [("switched_off", off), ("failing", failing)] {
+            self.metrics.hooks_in_trouble.get_or_create(&ByState { state }).set(count as i64);
+        }
+        if *known != read {
             self.list.set(read);
         }
         Ok(())
     }
+
+    async fn count(&self) {
+        if let Ok(waiting) = self.reads.ask(|reader| all_waiting(reader.tables())).await {
+            self.metrics.hooks_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Removes what is old, and the messages to webhooks that are no more, portion by portion: others write between
+    /// them. Gives how many portions there were. What is in trouble is tried again an hour later.
+    async fn tidy(&self) -> Result<usize, CommandError> {
+        let mut portions = 0;
+        loop {
+            let before_ms: TimeMs = self.clock.now_ms() - KEPT_MS;
+            let next = self.reads.ask(move |reader| portion(reader.tables(), before_ms)).await?;
+            if next.is_empty() {
+                return Ok(portions);
+            }
+            self.queue.write(next).await?;
+            portions += 1;
+            sleep(BETWEEN).await;
+        }
+    }
 }
 
-/// Reads the list again and again, and removes old messages, until the process ends. `shared`: other processes change
-/// the list as well; else it is read again only while there is a webhook.
-pub async fn follow(webhooks: Arc<Webhooks>, shared: bool) {
-    let mut tidied = Instant::now();
-    loop {
+/// Reads the list again and again until the process ends, and counts what waits. Also where no other process changes
+/// it: a request that is cut off may have changed it.
+pub async fn follow(webhooks: Arc<Webhooks>) {
+    for looks in 0_u32.. {
         tokio::select! {
             biased;
             () = sleep(FOLLOW) => {}
             // What is recorded at this moment is there a moment later.
             () = webhooks.changed.notified() => sleep(Duration::from_millis(100)).await,
         }
-        if !shared && webhooks.list.known().is_empty() {
-            continue;
-        }
         if let Err(fault) = webhooks.refresh().await {
             tracing::warn!(%fault, "the webhooks cannot be read; it is tried again");
         }
-        if tidied.elapsed() >= TIDY {
-            tidied = Instant::now();
-            let before_ms: TimeMs = webhooks.clock.now_ms() - KEPT_MS;
-            // What is in trouble is tried again an hour later.
-            _ = webhooks.queue.write(tidy(before_ms).into()).await;
+        if looks.is_multiple_of(COUNT) {
+            webhooks.count().await;
+        }
+    }
+}
+
+/// Removes what is not needed any more, each hour and when a webhook was removed, until the process ends.
+pub async fn clean(webhooks: Arc<Webhooks>) {
+    loop {
+        tokio::select! {
+            biased;
+            () = sleep(TIDY) => {}
+            () = webhooks.removed.notified() => {}
+        }
+        if let Err(no) = webhooks.tidy().await {
+            tracing::warn!(?no, "old messages to webhooks cannot be removed; it is tried again");
         }
     }
 }

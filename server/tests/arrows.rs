@@ -223,6 +223,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admission",
             "clock",
             "ids",
+            "mail",
             "messages",
             "metrics",
             "reads",

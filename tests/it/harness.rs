@@ -265,3 +265,18 @@ pub fn keep(name: &str, bytes: &[u8]) {
 pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
+
+/// The Python that `tools/python` has made, if it has.
+#[allow(dead_code, reason = "not all tests ask another program")]
+pub fn python() -> Option<PathBuf> {
+    let target = option_env!("CARGO_TARGET_DIR").unwrap_or("target");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join(target).join("python/bin/python");
+    if root.join(target).join("python/packages").exists() {
+        return Some(python);
+    }
+    let why = "aiosmtpd, icalendar and standardwebhooks are not there: run tools/python";
+    assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
+    eprintln!("left out: {why}");
+    None
+}

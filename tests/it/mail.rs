@@ -14,20 +14,6 @@ use std::time::{Duration, Instant};
 
 const FROM: &str = "Théâtre \"Süd\" <tickets@example.org>";
 
-/// The Python that `tools/python` has made, if it has.
-pub fn python() -> Option<PathBuf> {
-    let target = option_env!("CARGO_TARGET_DIR").unwrap_or("target");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join(target).join("python/bin/python");
-    if root.join(target).join("python/packages").exists() {
-        return Some(python);
-    }
-    let why = "aiosmtpd, icalendar and standardwebhooks are not there: run tools/python";
-    assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
-    eprintln!("left out: {why}");
-    None
-}
-
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/mail").join(name)
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -126,13 +126,53 @@ fn paid(server: &Server, name: &str) -> Value {
     order
 }
 
-/// What the library of Standard Webhooks says of a message.
-fn verified(python: &Path, secret: &str, came: &Came, body: &str) -> Option<Value> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/webhooks/verify.py");
+/// The library of Standard Webhooks in a language.
+enum Library {
+    /// For Python, which lies where this Python looks.
+    Python(PathBuf),
+    /// For JavaScript, in this folder.
+    JavaScript(PathBuf),
+}
+
+impl Library {
+    /// Those that are there.
+    fn all() -> Vec<Library> {
+        let target = option_env!("CARGO_TARGET_DIR").unwrap_or("target");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = root.join(target).join("standardwebhooks");
+        let script = folder.join("packages").exists().then(|| folder.join("node_modules"));
+        if script.is_none() {
+            let why = "standardwebhooks of npm is not there: run tools/standardwebhooks";
+            assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
+            eprintln!("left out: {why}");
+        }
+        let python = python().map(Library::Python);
+        python.into_iter().chain(script.map(Library::JavaScript)).collect()
+    }
+
+    fn command(&self) -> Command {
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/webhooks");
+        match self {
+            Library::Python(python) => {
+                let mut command = Command::new(python);
+                command.arg(scripts.join("verify.py"));
+                command
+            }
+            Library::JavaScript(folder) => {
+                let mut command = Command::new("node");
+                command.arg(scripts.join("verify.cjs")).env("NODE_PATH", folder);
+                command
+            }
+        }
+    }
+}
+
+/// What a library of Standard Webhooks says of a message.
+fn verified(library: &Library, secret: &str, came: &Came, body: &str) -> Option<Value> {
     let headers: serde_json::Map<String, Value> =
         came.headers.iter().map(|(n, v)| (n.clone(), Value::from(v.as_str()))).collect();
-    let mut child = Command::new(python)
-        .arg(script)
+    let mut child = library
+        .command()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -144,14 +184,17 @@ fn verified(python: &Path, secret: &str, came: &Came, body: &str) -> Option<Valu
     let why = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => Some(serde_json::from_slice(&output.stdout).unwrap()),
-        Some(1) if !why.contains("Traceback") => None,
+        Some(3) => None,
         _ => panic!("{why}"),
     }
 }
 
 #[test]
-fn the_library_of_standard_webhooks_takes_our_signatures() {
-    let Some(python) = crate::mail::python() else { return };
+fn the_libraries_of_standard_webhooks_take_our_signatures() {
+    let libraries = Library::all();
+    if crate::ON_POSTGRES || libraries.is_empty() {
+        return;
+    }
     let (dir, receiver) = (Dir::new("webhook-signed"), Receiver::start());
     let server = Server::start(&dir);
     server.make_event(10, 300);
@@ -159,24 +202,44 @@ fn the_library_of_standard_webhooks_takes_our_signatures() {
     assert!(secret.starts_with("whsec_"));
     let order = paid(&server, "Ann");
     eventually("both messages arrive", || receiver.at("/hook").len() >= 2);
-    for came in receiver.at("/hook") {
-        let told = verified(&python, &secret, &came, &came.body).expect("it is genuine");
+    let came = receiver.at("/hook");
+    for (library, came) in
+        libraries.iter().flat_map(|library| came.iter().map(move |c| (library, c)))
+    {
+        let told = verified(library, &secret, came, &came.body).expect("it is genuine");
         assert_eq!(told["data"]["order"], order["id"]);
+        assert_eq!(told["live"], false);
         assert!(came.header("webhook-id").starts_with("msg_"));
-        assert_eq!(verified(&python, &secret, &came, &came.body.replace("rock", "jazz")), None);
-        assert_eq!(verified(&python, "whsec_AAAA", &came, &came.body), None);
+        assert_eq!(verified(library, &secret, came, &came.body.replace("rock", "jazz")), None);
+        assert_eq!(verified(library, "whsec_AAAA", came, &came.body), None);
     }
     // While it changes, whoever has either secret can check.
     let renewed = api(&server, "POST", &format!("/{id}/secret"), &Value::Null).json();
     let new = text(&renewed, "secret");
     assert_ne!(new, secret);
     assert!(renewed["old_secret_until"].is_string());
+    // Whoever has lost the answer asks again, and gets the same.
+    let again = api(&server, "POST", &format!("/{id}/secret"), &Value::Null).json();
+    assert_eq!(again["secret"], new);
     paid(&server, "Bob");
     eventually("two more arrive", || receiver.at("/hook").len() >= 4);
     let came = receiver.at("/hook").pop().unwrap();
     assert_eq!(came.header("webhook-signature").split(' ').count(), 2);
-    for secret in [&secret, &new] {
-        assert!(verified(&python, secret, &came, &came.body).is_some());
+    for library in &libraries {
+        for secret in [&secret, &new] {
+            assert!(verified(library, secret, &came, &came.body).is_some());
+        }
+    }
+    let at_once = api(&server, "POST", &format!("/{id}/secret?at_once=true"), &Value::Null).json();
+    assert_ne!(at_once["secret"], new);
+    assert_eq!(at_once["old_secret_until"], Value::Null);
+    paid(&server, "Cid");
+    eventually("two more arrive", || receiver.at("/hook").len() >= 6);
+    let came = receiver.at("/hook").pop().unwrap();
+    assert_eq!(came.header("webhook-signature").split(' ').count(), 1);
+    for library in &libraries {
+        assert_eq!(verified(library, &new, &came, &came.body), None);
+        assert!(verified(library, &text(&at_once, "secret"), &came, &came.body).is_some());
     }
 }
 
@@ -189,7 +252,8 @@ fn after_kills_each_sale_that_was_acknowledged_is_told() {
     made(&server, &receiver.address("/hook"));
     server.stop();
     let mut sold = BTreeSet::new();
-    for life in 0..8 {
+    let lives = if crate::ON_POSTGRES { 3 } else { 8 };
+    for life in 0..lives {
         let server = Server::start(&dir);
         for n in 0..6 {
             sold.insert(text(&paid(&server, &format!("buyer{life}-{n}")), "id"));
@@ -209,7 +273,7 @@ fn after_kills_each_sale_that_was_acknowledged_is_told() {
         std::thread::sleep(Duration::from_millis(200));
     }
     println!(
-        "{} sales of 8 lives were told, the last {:?} after the last kill",
+        "{} sales of {lives} lives were told, the last {:?} after the last kill",
         sold.len(),
         begun.elapsed()
     );
@@ -319,12 +383,24 @@ fn webhooks_are_managed_by_programs() {
             assert_eq!(answer.code(), Some(ProblemCode::NotFound), "{method} {odd}: {answer:?}");
         }
     }
+    // What waits and is not wanted any more says so.
+    let narrow = json!({"enabled": true, "types": ["event.sold_out"]});
+    assert_eq!(api(&server, "PATCH", &format!("/{id}"), &narrow).status, 200);
+    let old = deliveries().remove(1);
+    assert_eq!(old["type"], "order.paid");
+    let again = format!("/{id}/deliveries/{}/replay", text(&old, "id"));
+    assert_eq!(api(&server, "POST", &again, &Value::Null).status, 202);
+    eventually("it is not sent", || deliveries()[1]["state"] == "unwanted");
+    assert_eq!(receiver.at("/hook").len(), 3);
     assert_eq!(api(&server, "DELETE", &format!("/{id}"), &Value::Null).status, 204);
     assert_eq!(api(&server, "GET", "", &Value::Null).json(), json!({"webhooks": []}));
 }
 
 #[test]
 fn webhooks_are_managed_in_the_office() {
+    if crate::ON_POSTGRES {
+        return;
+    }
     let (dir, receiver) = (Dir::new("webhook-office"), Receiver::start());
     let server = Server::start(&dir);
     server.make_event(10, 300);

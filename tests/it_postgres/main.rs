@@ -55,3 +55,5 @@ mod secrets;
 mod staff;
 #[path = "../it/tickets.rs"]
 mod tickets;
+#[path = "../it/webhooks.rs"]
+mod webhooks;

@@ -29,3 +29,8 @@ CREATE TABLE webhook_tries (
 CREATE INDEX outbox_of_webhook ON outbox (destination, due_ms, id) WHERE kind = 'webhook' AND state = 0;
 CREATE INDEX outbox_to_webhook ON outbox (destination, id) WHERE kind = 'webhook';
 CREATE INDEX webhook_tries_of ON webhook_tries (webhook, message);
+
+-- A message to a webhook is about no order as well. What looks for mails about none does not come by it.
+DROP INDEX outbox_of_no_order;
+CREATE INDEX outbox_of_no_order ON outbox (destination) WHERE order_id IS NULL AND kind <> 'webhook';
+CREATE INDEX outbox_ended ON outbox (kind, ended_ms) WHERE order_id IS NULL AND kind <> 'webhook' AND state <> 0;

@@ -154,6 +154,9 @@ impl Compose for Composer {
         if let Letter::SignIn(id) | Letter::Invitation(id) = letter {
             return self.finish(self.office(*id).await?);
         }
+        if let Letter::WebhookOff(id) = letter {
+            return self.finish(self.webhook_off(*id).await?);
+        }
         let Some(of) = letter.of() else { return self.finish(self.lost(to).await?) };
         let order = self.order(of.order()).await?;
         if order.is_erased() && !on(Mutant::MailNotStopped) {
@@ -191,7 +194,7 @@ impl Composer {
             Letter::Moved { .. } => Composer::moved,
             Letter::EventCanceled(_) => Composer::canceled,
             Letter::AddressChanged(_) => Composer::address_changed,
-            Letter::Lost | Letter::SignIn(_) | Letter::Invitation(_) => {
+            Letter::Lost | Letter::SignIn(_) | Letter::Invitation(_) | Letter::WebhookOff(_) => {
                 return Err(needless("it is about no order"));
             }
         };

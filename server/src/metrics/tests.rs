@@ -42,6 +42,7 @@ fn exported() -> BTreeMap<String, BTreeSet<String>> {
     metrics.figures.set_last_backup(Some(0));
     metrics.figures.set_presence([(EventId(1), (3, 2))].into());
     metrics.webhooks.get_or_create(&ByOutcome { outcome: "delivered" }).inc();
+    metrics.hooks_in_trouble.get_or_create(&ByState { state: "failing" }).set(0);
     let mut exported: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in metrics.text().lines().filter(|line| !line.starts_with('#')) {
         let (name, rest) = line.split_at(line.find(['{', ' ']).expect("a sample"));

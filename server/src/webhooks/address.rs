@@ -7,7 +7,7 @@
 use crate::admission::network::Prefix;
 use hyper::Uri;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 /// The ports that receivers use.
@@ -171,11 +171,17 @@ impl Guard {
                 false => "The address must begin with https://.".to_owned(),
             });
         }
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        // Of `https://host?query` it is the query alone.
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let path = format!("{slash}{path}");
         let authority = authority.as_str().to_owned();
         let target = Target { tls, host, port, path, authority };
         if let Some(literal) = literal {
             self.check(&target, literal)?;
+        } else if here && !self.loopback {
+            // Where else it leads is not asked: that it leads here is known.
+            self.check(&target, Ipv4Addr::LOCALHOST.into())?;
         } else if !PORTS.contains(&port) && !here && self.allowed == Allowed::default() {
             return Err(wrong_port(port));
         }

@@ -5,16 +5,19 @@ use super::sign;
 use crate::actor::Actor;
 use crate::clock::DatabaseClock;
 use crate::ids::{Ids, Secrets};
-use crate::messages::{Deliver, Delivery, Policy};
+use crate::mail::Letter;
+use crate::messages::{Deliver, Delivery, Open, Policy};
 use crate::metrics::{ByOutcome, Metrics};
+use crate::reads::Reads;
 use crate::store::records::RecordChange;
+use crate::store::records::accounts::owners;
 use crate::store::records::audit_log::{Action, AuditLine};
 use crate::store::records::outbox_rows::{Message, MessageState};
 use crate::store::records::webhooks::{
-    HookTry, MOST_WEBHOOKS, WEBHOOK, Webhook, destination, failing, off, works,
+    HookKind, HookTry, MOST_WEBHOOKS, TEST, WEBHOOK, Webhook, destination, failing, off, works,
 };
 use crate::text::cut;
-use crate::writer::HookList;
+use crate::writer::{HookList, mail_message};
 use boxoffice::TimeMs;
 use boxoffice::mutant::{Mutant, on};
 use std::collections::BTreeMap;
@@ -42,15 +45,17 @@ const PAUSES_MS: [i64; 9] = [
 const TRIED_FOR_MS: i64 = 72 * HOUR_MS;
 /// A webhook that has taken nothing for so long is switched off.
 pub const FAILS_FOR_MS: i64 = 72 * HOUR_MS;
-/// So many messages to one webhook are under way at once; one, while none arrives.
+/// So many messages to one webhook are under way at once; one, while it rests.
 const AT_ONCE: usize = 8;
 /// So many deliveries begin in a second at most, in this process.
 const PER_SECOND: u32 = 200;
-/// While no message to a webhook arrives, one is tried after this pause, which doubles ...
+/// A webhook to which a message has arrived so lately does not rest because of another one that it does not take.
+const LATELY_MS: i64 = MINUTE_MS;
+/// While no message to a webhook arrives, it rests: one is tried after this pause, which doubles ...
 const FIRST_REST_MS: i64 = 5 * SECOND_MS;
 /// ... up to this.
 const MOST_REST_MS: i64 = MINUTE_MS;
-/// `Retry-After` is obeyed up to a day.
+/// `Retry-After` is obeyed up to a day. The webhook itself rests no longer than above.
 const MOST_RETRY_AFTER_MS: i64 = 24 * HOUR_MS;
 
 /// Delivers messages to webhooks.
@@ -65,21 +70,30 @@ pub struct Sender {
     pub ids: Arc<Ids>,
     /// The database's time.
     pub clock: Arc<DatabaseClock>,
+    /// The way to the database for questions.
+    pub reads: Reads,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Rung when the list of webhooks has to be read again.
     pub changed: Arc<Notify>,
     /// What is not in the database.
-    pub memory: Mutex<Memory>,
+    pub memory: Arc<Memory>,
 }
 
 /// What a process remembers of its tries.
 #[derive(Default, Debug)]
-pub struct Memory {
-    /// How tries went that are not recorded yet, by their messages.
-    tries: BTreeMap<u128, HookTry>,
+pub struct Memory(Mutex<Remembered>);
+
+#[derive(Default, Debug)]
+struct Remembered {
+    /// How tries went that are not recorded yet, and to which address, by their messages.
+    tries: BTreeMap<u128, (HookTry, String)>,
     /// Webhooks to which no message arrives at the moment.
     failing: BTreeMap<u128, Rest>,
+    /// To which address of a webhook a message arrived the last time, and when.
+    arrived: BTreeMap<u128, (String, TimeMs)>,
+    /// When somebody switched a webhook on or gave it another address: what was under way then tells nothing of it.
+    anew: BTreeMap<u128, TimeMs>,
 }
 
 /// A webhook rests.
@@ -95,6 +109,14 @@ struct Rest {
 
 fn webhook_of(message: &Message) -> Option<u128> {
     u128::from_str_radix(&message.destination, 16).ok()
+}
+
+/// Whether a webhook is told of what a message tells. It may have been changed since the message was owed.
+fn wants(webhook: &Webhook, message: &Message) -> bool {
+    let kind = HookKind::parse(&message.subject);
+    let event = webhook.event.is_none_or(|only| message.event == Some(only));
+    message.subject == TEST
+        || event && kind.map_or(webhook.kinds.named().is_none(), |kind| webhook.kinds.has(kind))
 }
 
 /// How long `Retry-After` asks to wait: a number of seconds, or a date (RFC 9110, 10.2.3).
@@ -130,10 +152,6 @@ fn judged(outcome: &Outcome, now: TimeMs) -> Delivery {
 }
 
 impl Sender {
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn webhook(&self, message: &Message) -> Option<Webhook> {
         let id = webhook_of(message)?;
         self.list.known().iter().find(|webhook| webhook.id == id).cloned()
@@ -163,11 +181,10 @@ impl Sender {
         let delivery = judged(&outcome, self.clock.now_ms());
         let tried =
             HookTry { message: message.id, webhook: webhook.id, at_ms, took_ms, status, answer };
-        let mut memory = self.memory();
-        memory.tries.insert(message.id, tried);
-        match &delivery {
-            Delivery::Delivered => _ = memory.failing.remove(&webhook.id),
-            _ => memory.rest(webhook, &delivery, self.clock.now_ms()),
+        let address = webhook.address.clone();
+        self.memory.lock().tries.insert(message.id, (tried, address));
+        if self.is_still(webhook.id, &webhook.address, at_ms).is_some() {
+            self.memory.lock().note(webhook, &delivery, self.clock.now_ms());
         }
         if on(Mutant::WebhookNotRetried) && matches!(delivery, Delivery::Retry { .. }) {
             return Delivery::Delivered;
@@ -175,26 +192,95 @@ impl Sender {
         delivery
     }
 
-    /// Switches a webhook off, in the commit that records why.
-    fn switch_off(
+    /// The webhook of this id, if what came of a try that began at `at_ms` at this address says something of it.
+    fn is_still(&self, id: u128, address: &str, at_ms: TimeMs) -> Option<Webhook> {
+        let known = self.list.known();
+        let webhook =
+            known.iter().find(|webhook| webhook.id == id && webhook.address == address)?;
+        let before = self.memory.lock().anew.get(&id).is_some_and(|anew| at_ms < *anew);
+        (!before).then(|| webhook.clone())
+    }
+
+    /// Switches a webhook off, in the commit that records why and owes the owners a mail. If it is not known whom, it
+    /// stays on until the next try.
+    async fn switch_off(
         &self,
         webhook: &Webhook,
         why: &str,
         now: TimeMs,
         since_ms: TimeMs,
     ) -> Vec<RecordChange> {
-        let host = host_of(&webhook.address);
-        let id = uuid::Uuid::from_u128(webhook.id);
-        tracing::error!(%id, host, why, "a webhook is switched off");
+        let owners = match self.reads.ask(|reader| owners(reader.tables())).await {
+            Ok(owners) => owners,
+            Err(fault) => {
+                tracing::warn!(%fault, "a webhook that fails cannot be switched off at the moment");
+                return Vec::new();
+            }
+        };
+        let (id, host) = (uuid::Uuid::from_u128(webhook.id), host_of(&webhook.address));
         let detail = format!("{id} to {host}: {why}");
         let line_id = self.ids.message(now);
         let line = AuditLine::of_office(line_id, now, Actor::System, Action::WebhookOff, detail);
-        vec![off(webhook, why, since_ms), RecordChange::put(&line)]
+        let letter = Letter::WebhookOff(webhook.id);
+        let mail = |id: u128, to: &str| mail_message(id, &letter, to, now);
+        let mails: Vec<Message> =
+            owners.iter().map(|owner| mail(self.ids.message(now), &owner.email)).collect();
+        off(webhook, why, since_ms, &line, &mails)
     }
 }
 
 impl Memory {
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody has switched a webhook on, or given it another address, at `now`.
+    pub(super) fn begin_anew(&self, id: u128, now: TimeMs) {
+        let mut memory = self.lock();
+        memory.failing.remove(&id);
+        memory.arrived.remove(&id);
+        memory.anew.insert(id, now);
+    }
+
+    /// Somebody wants a message to be sent at once, at `now`: a webhook that rests is tried with what is due longest.
+    pub(super) fn wake(&self, id: u128, now: TimeMs) {
+        if let Some(rest) = self.lock().failing.get_mut(&id) {
+            (rest.times, rest.until_ms) = (0, rest.until_ms.min(now));
+        }
+    }
+
+    /// A webhook is no more.
+    pub(super) fn forget(&self, id: u128) {
+        let mut memory = self.lock();
+        memory.failing.remove(&id);
+        memory.arrived.remove(&id);
+        memory.anew.remove(&id);
+    }
+}
+
+impl Remembered {
+    /// Notes how a try ended that says something of a webhook.
+    fn note(&mut self, webhook: &Webhook, delivery: &Delivery, now: TimeMs) {
+        if *delivery == Delivery::Delivered {
+            self.failing.remove(&webhook.id);
+            self.arrived.insert(webhook.id, (webhook.address.clone(), now));
+        } else {
+            self.rest(webhook, delivery, now);
+        }
+    }
+
     fn rest(&mut self, webhook: &Webhook, delivery: &Delivery, now: TimeMs) {
+        let asked_ms = match delivery {
+            Delivery::Retry { after_ms, .. } => *after_ms,
+            _ => 0,
+        };
+        let arrived = self.arrived.get(&webhook.id);
+        let lately = arrived
+            .is_some_and(|(address, at)| *address == webhook.address && now - at < LATELY_MS);
+        // A receiver that takes others may have refused only this one. If it asks to wait, it means all.
+        if lately && asked_ms == 0 {
+            return;
+        }
         let known = self.failing.get(&webhook.id).filter(|rest| rest.address == webhook.address);
         // Those that were under way at the same moment tell nothing more.
         if known.is_some_and(|rest| now < rest.until_ms) {
@@ -202,11 +288,7 @@ impl Memory {
         }
         let times = known.map_or(0, |rest| rest.times + 1);
         let pause_ms = FIRST_REST_MS.saturating_mul(1 << times.min(20)).min(MOST_REST_MS);
-        let asked_ms = match delivery {
-            Delivery::Retry { after_ms, .. } => *after_ms,
-            _ => 0,
-        };
-        let until_ms = now.saturating_add(pause_ms.max(asked_ms));
+        let until_ms = now.saturating_add(pause_ms.max(asked_ms.min(MOST_REST_MS)));
         let address = webhook.address.clone();
         self.failing.insert(webhook.id, Rest { address, times, until_ms });
     }
@@ -243,23 +325,30 @@ impl Deliver for Sender {
         pause_ms + pause_ms * (drawn as i64 - 100) / 1_000
     }
 
-    fn destinations(&self) -> Option<Vec<(String, usize)>> {
-        let (now, memory) = (self.clock.now_ms(), self.memory());
+    fn destinations(&self) -> Option<Vec<Open>> {
+        let (now, memory) = (self.clock.now_ms(), self.memory.lock());
         let known = self.list.known();
         let may = |webhook: &Webhook| {
             let rest = memory.failing.get(&webhook.id);
             match rest.filter(|rest| rest.address == webhook.address) {
-                None => AT_ONCE,
-                Some(rest) if now < rest.until_ms => 0,
-                Some(_) => 1,
+                None => (AT_ONCE, false),
+                Some(rest) if now < rest.until_ms => (0, false),
+                // By turns what is due longest and the last that was not tried yet, for what it refuses may lie in front.
+                Some(rest) => (1, rest.times % 2 == 1),
             }
         };
-        let of = known.iter().filter(|webhook| webhook.is_on);
-        Some(of.map(|webhook| (destination(webhook.id), may(webhook))).collect())
+        let open = |webhook: &Webhook| {
+            let (at_once, latest) = may(webhook);
+            Open { destination: destination(webhook.id), at_once, latest }
+        };
+        Some(known.iter().filter(|webhook| webhook.is_on).map(open).collect())
     }
 
     async fn deliver(&self, message: &Message) -> Delivery {
         match self.webhook(message) {
+            Some(webhook) if !wants(&webhook, message) => {
+                Delivery::Needless("The webhook is not told of this any more.".into())
+            }
             Some(webhook) if webhook.is_on => self.send(&webhook, message).await,
             // It was switched off a moment ago.
             _ => Delivery::Retry { after_ms: 0, why: "The webhook is switched off.".into() },
@@ -270,37 +359,43 @@ impl Deliver for Sender {
         let outcome = match (state, delivery) {
             (MessageState::Queued, _) => "later",
             (MessageState::Delivered, _) => "delivered",
+            (MessageState::Needless, _) => "unwanted",
             _ => "given_up",
         };
         self.metrics.webhooks.get_or_create(&ByOutcome { outcome }).inc();
     }
 
-    fn also(&self, message: &Message, delivery: &Delivery, now: TimeMs) -> Vec<RecordChange> {
-        let tried = self.memory().tries.remove(&message.id);
-        let mut changes: Vec<RecordChange> = tried.iter().map(RecordChange::put).collect();
-        let Some(webhook) = self.webhook(message).filter(|_| tried.is_some()) else {
+    async fn also(&self, message: &Message, delivery: &Delivery, now: TimeMs) -> Vec<RecordChange> {
+        let tried = self.memory.lock().tries.remove(&message.id);
+        let Some((tried, address)) = tried else { return Vec::new() };
+        let mut changes = vec![RecordChange::put(&tried)];
+        let Some(webhook) = self.is_still(tried.webhook, &address, tried.at_ms) else {
             return changes;
         };
         match delivery {
-            Delivery::Delivered if webhook.failing_ms.is_some() => {
-                changes.push(works(webhook.id));
-                self.changed.notify_one();
+            Delivery::Delivered => {
+                // Also if it is not known to fail: another process may have recorded that a moment ago.
+                changes.push(works(&webhook));
+                if webhook.failing_ms.is_some() {
+                    self.changed.notify_one();
+                }
             }
             Delivery::Retry { why, .. } => {
                 match webhook.failing_ms {
-                    None => changes.push(failing(webhook.id, now)),
+                    None => changes.push(failing(&webhook, now)),
                     Some(since_ms) if now - since_ms >= FAILS_FOR_MS => {
                         let why =
                             format!("No message has arrived for three days. The last time: {why}");
-                        changes.extend(self.switch_off(&webhook, &why, now, now - FAILS_FOR_MS));
+                        let before_ms = now - FAILS_FOR_MS;
+                        changes.extend(self.switch_off(&webhook, &why, now, before_ms).await);
                     }
                     Some(_) => return changes,
                 }
                 self.changed.notify_one();
             }
             Delivery::Refused(why) => {
-                changes.push(failing(webhook.id, now));
-                changes.extend(self.switch_off(&webhook, why, now, now));
+                changes.push(failing(&webhook, now));
+                changes.extend(self.switch_off(&webhook, why, now, now).await);
                 self.changed.notify_one();
             }
             _ => {}

@@ -1,12 +1,13 @@
 //! From a change to the receiver, with paused time.
 
-use super::deliver::{Memory, Sender};
+use super::deliver::Sender;
 use super::send::{Answered, Carry, Post, Sending};
 use super::*;
-use crate::access::Caller;
+use crate::access::{Caller, Role};
 use crate::clock::Clock;
 use crate::messages::{Outbox, work};
 use crate::metrics::Metrics;
+use crate::store::records::accounts::{ALL_EVENTS, Account, GrantRow};
 use crate::store::records::audit_log::{AuditLine, Filter, last};
 use crate::store::records::outbox_rows::MessageState;
 use crate::store::records::page;
@@ -23,6 +24,7 @@ use std::sync::Mutex as Lock;
 use std::sync::atomic::AtomicI64;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 const BEGUN_MS: i64 = 1_800_000_000_000;
 const HOUR: u64 = 3_600;
@@ -34,6 +36,10 @@ const OTHER: &str = "https://other.example/hook";
 enum Does {
     Answers(u16),
     AsksToWait(&'static str),
+    /// It takes all messages but those of this type.
+    Refuses(&'static str),
+    /// It answers after so many seconds.
+    Late(u64, u16),
     Hangs,
     Closes,
 }
@@ -72,6 +78,7 @@ impl Carry for Receivers {
         let does =
             does.iter().find(|(known, _)| *known == post.address).map(|(_, does)| does.clone());
         let at_ms = self.begun.get_or_init(Instant::now).elapsed().as_millis() as i64;
+        let kind = json(&post.body)["type"].as_str().unwrap().to_owned();
         self.came.lock().unwrap().push((at_ms, post));
         Box::pin(async move {
             let answered = |status, retry_after: Option<&str>| {
@@ -85,6 +92,11 @@ impl Carry for Receivers {
             match does.unwrap_or(Does::Answers(204)) {
                 Does::Answers(status) => answered(status, None),
                 Does::AsksToWait(text) => answered(503, Some(text)),
+                Does::Refuses(one) => answered(if kind == one { 422 } else { 204 }, None),
+                Does::Late(seconds, status) => {
+                    sleep(Duration::from_secs(seconds)).await;
+                    answered(status, None)
+                }
                 Does::Hangs => {
                     sleep(send::PATIENCE).await;
                     Err("There was no answer in time.".into())
@@ -162,7 +174,11 @@ impl World {
             guard: Guard::default(),
             news: Arc::clone(&outbox.news),
             changed: Arc::default(),
+            removed: Notify::new(),
+            memory: Arc::default(),
+            metrics,
             turn: Mutex::default(),
+            reading: Mutex::default(),
         });
         let event = webhooks.ids.event(BEGUN_MS);
         let receivers = Arc::new(Receivers::default());
@@ -175,7 +191,8 @@ impl World {
     /// From now on messages are delivered, and the list is read again.
     fn deliver(&mut self) {
         self.deliver_as(1);
-        self.tasks.spawn(follow(Arc::clone(&self.webhooks), false));
+        self.tasks.spawn(follow(Arc::clone(&self.webhooks)));
+        self.tasks.spawn(clean(Arc::clone(&self.webhooks)));
     }
 
     fn deliver_as(&mut self, owner: i64) {
@@ -185,12 +202,33 @@ impl World {
             secrets: self.webhooks.secrets.clone(),
             ids: Arc::clone(&self.webhooks.ids),
             clock: Arc::clone(&self.webhooks.clock),
-            metrics: Arc::default(),
+            metrics: Arc::clone(&self.webhooks.metrics),
+            reads: self.webhooks.reads.clone(),
             changed: Arc::clone(&self.webhooks.changed),
-            memory: std::sync::Mutex::new(Memory::default()),
+            memory: Arc::clone(&self.webhooks.memory),
         };
         let outbox = Outbox { owner, ..self.outbox.clone() };
         self.tasks.spawn(work(outbox, Arc::new(sender)));
+    }
+
+    /// The use cases of another process.
+    fn other_process(&self) -> Webhooks {
+        Webhooks {
+            clock: Arc::clone(&self.webhooks.clock),
+            ids: Arc::new(Ids::new([8; 32], 0)),
+            secrets: self.webhooks.secrets.clone(),
+            reads: self.webhooks.reads.clone(),
+            queue: self.webhooks.queue.clone(),
+            list: Arc::default(),
+            guard: Guard::default(),
+            news: Arc::default(),
+            changed: Arc::default(),
+            removed: Notify::new(),
+            memory: Arc::default(),
+            metrics: Arc::default(),
+            turn: Mutex::default(),
+            reading: Mutex::default(),
+        }
     }
 
     async fn webhook(&self, address: &str) -> Webhook {
@@ -393,6 +431,7 @@ async fn messages_have_ids_and_a_sequence_and_nothing_of_a_buyer() {
     for body in &bodies {
         assert_eq!(body["data"]["order"], id);
         assert_eq!(body["data"]["event"], "show");
+        assert_eq!(body["live"], false, "no real money moves here");
         assert_eq!(body["timestamp"], when::rfc3339(BEGUN_MS));
     }
     assert_eq!(bodies[1]["data"]["state"], "paid");
@@ -613,7 +652,7 @@ async fn while_a_secret_changes_both_sign() {
     world.deliver();
     world.hold(1).await;
     seconds(2).await;
-    let new = world.webhooks.renew_secret(&owner(), hook.id).await.unwrap();
+    let new = world.webhooks.renew_secret(&owner(), hook.id, false).await.unwrap();
     let shown = world.webhooks.secret(&owner(), &new);
     assert!(shown.starts_with("whsec_") && shown != old);
     world.hold(1).await;
@@ -646,6 +685,7 @@ async fn a_test_message_is_sent_and_a_webhook_that_is_removed_leaves_nothing() {
     let not_its = world.webhooks.replay(&owner(), other.id, tried.message.id).await;
     assert_eq!(not_its, Err(NotDone::Gone));
     world.webhooks.remove(&owner(), hook.id).await.unwrap();
+    seconds(2).await;
     assert_eq!(world.rows().await, []);
     assert_eq!(world.webhooks.one(&owner(), hook.id).await, Err(NotDone::Gone));
     let lines = world.audit().await;
@@ -656,9 +696,14 @@ async fn a_test_message_is_sent_and_a_webhook_that_is_removed_leaves_nothing() {
 async fn old_messages_are_removed() {
     let mut world = World::new("old", 10, 600).await;
     let hook = world.webhook(ONE).await;
-    world.hold(1).await;
+    let owed_ms = world.webhooks.clock.now_ms() - KEPT_MS + 60_000;
+    let id = (owed_ms as u128) << 80;
+    let body = r#"{"type":"webhook.test"}"#.to_owned();
+    let old = message(id, hook.id, TEST, body, None, owed_ms);
+    world.webhooks.queue.write(vec![RecordChange::put(&old)]).await.unwrap();
     world.deliver();
-    seconds(31 * 24 * HOUR).await;
+    seconds(2 * HOUR).await;
+    assert_eq!(world.receivers.tries(ONE).len(), 1);
     assert_eq!(world.rows().await, []);
     let tries: Vec<HookTry> =
         world.webhooks.reads.ask(|reader| page(reader.tables(), None, 100)).await.unwrap();
@@ -680,4 +725,329 @@ async fn addresses_are_checked_when_they_are_named() {
     }
     let no = world.webhooks.make(&owner(), ONE, HookKinds::EVERY, None).await;
     assert_eq!(no, Err(NotDone::TooMany));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_type_that_a_receiver_refuses_delays_no_other() {
+    let mut world = World::new("refuses", 10_000, 1).await;
+    let hook = world.webhook(ONE).await;
+    world.receivers.now_do(ONE, Does::Refuses("order.held"));
+    world.deliver();
+    // A burst that begins with what is refused.
+    let mut orders = Vec::new();
+    for _ in 0..60 {
+        orders.push(world.hold(1).await);
+    }
+    for order in orders {
+        world.pay(order).await;
+        world.read(order, IntentStatus::RequiresCapture).await;
+        world.read(order, IntentStatus::Succeeded).await;
+    }
+    seconds(400).await;
+    let paid = |world: &World| {
+        world.receivers.types(ONE).iter().filter(|kind| *kind == "order.paid").count()
+    };
+    assert_eq!(paid(&world), 60, "within some minutes all came that it takes");
+    // After a pause it takes a while until one is tried that it takes, and from then on each comes at once.
+    for _ in 0..8 {
+        world.paid(1).await;
+        seconds(20).await;
+    }
+    assert_eq!(paid(&world), 68);
+    let mut latest = Duration::ZERO;
+    for n in 8..30 {
+        world.paid(1).await;
+        let begun = Instant::now();
+        while paid(&world) <= 60 + n {
+            sleep(Duration::from_millis(50)).await;
+        }
+        latest = latest.max(begun.elapsed());
+        seconds(20).await;
+    }
+    assert!(latest <= Duration::from_secs(2), "{latest:?}");
+    assert!(world.now(hook.id).await.is_on);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_of_the_old_address_tells_nothing_of_the_new_one() {
+    for (name, status) in [("late-gone", 410), ("late-failed", 500)] {
+        let mut world = World::new(name, 10, 1).await;
+        let hook = world.webhook(ONE).await;
+        world.receivers.now_do(ONE, Does::Late(3, status));
+        world.deliver();
+        world.hold(1).await;
+        seconds(2).await;
+        assert_eq!(world.receivers.tries(ONE).len(), 1);
+        let change = Change { address: Some(OTHER.into()), ..Change::default() };
+        world.webhooks.change(&owner(), hook.id, change).await.unwrap();
+        seconds(5).await;
+        let hook = world.now(hook.id).await;
+        assert_eq!((hook.is_on, hook.off_because, hook.failing_ms), (true, None, None), "{name}");
+        world.hold(1).await;
+        seconds(2).await;
+        assert!(!world.receivers.tries(OTHER).is_empty(), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_change_of_the_secret_by_accident_changes_nothing() {
+    let world = World::new("twice", 10, 1).await;
+    let hook = world.webhook(ONE).await;
+    let first = world.webhooks.renew_secret(&owner(), hook.id, false).await.unwrap();
+    seconds(10).await;
+    let second = world.webhooks.renew_secret(&owner(), hook.id, false).await.unwrap();
+    assert_eq!(second, first, "the answer to the first may have been lost");
+    let third = world.webhooks.renew_secret(&owner(), hook.id, true).await.unwrap();
+    assert_eq!((third.secret, third.old_until_ms), (first.secret + 1, None), "at once");
+    let first = world.webhooks.renew_secret(&owner(), hook.id, false).await.unwrap();
+    assert_eq!(first.secret, third.secret + 1);
+    seconds(25 * HOUR).await;
+    let later = world.webhooks.renew_secret(&owner(), hook.id, false).await.unwrap();
+    assert_eq!(later.secret, first.secret + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_whose_request_was_cut_off_is_told_all_the_same() {
+    let mut world = World::new("cut-off", 10, 1).await;
+    world.deliver();
+    let permit = owner();
+    {
+        let mut make = std::pin::pin!(world.webhooks.make(&permit, ONE, HookKinds::EVERY, None));
+        tokio::select! {
+            biased;
+            _ = &mut make => panic!("too soon"),
+            () = std::future::ready(()) => {}
+        }
+        // It is committed, and whoever asked has gone before the list was read.
+        seconds(1).await;
+    }
+    seconds(6).await;
+    assert_eq!(world.webhooks.all(&owner()).await.unwrap().len(), 1, "it was made");
+    world.hold(1).await;
+    seconds(2).await;
+    assert_eq!(world.receivers.types(ONE), ["order.held"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_asks_for_is_sent_before_what_waits() {
+    let mut world = World::new("first", 1_000, 1).await;
+    let hook = world.webhook(ONE).await;
+    for _ in 0..40 {
+        world.hold(1).await;
+        seconds(1).await;
+    }
+    let last = world.rows().await.pop().unwrap();
+    world.webhooks.replay(&owner(), hook.id, last.id).await.unwrap();
+    world.webhooks.test(&owner(), hook.id).await.unwrap();
+    world.deliver();
+    seconds(5).await;
+    let came = world.receivers.tries(ONE);
+    let first: Vec<String> = came[..8].iter().map(|(_, post)| post.id.clone()).collect();
+    assert!(first.contains(&message_name(last.id)), "{first:?}");
+    assert!(world.receivers.types(ONE)[..8].contains(&TEST.to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_asks_to_wait_for_a_day_can_be_asked_at_once() {
+    let mut world = World::new("day", 1_000, 1).await;
+    let hook = world.webhook(ONE).await;
+    world.receivers.now_do(ONE, Does::AsksToWait("86400"));
+    world.deliver();
+    world.hold(1).await;
+    seconds(10).await;
+    world.receivers.now_do(ONE, Does::Answers(204));
+    // What it asked for is about that one message.
+    world.hold(1).await;
+    seconds(61).await;
+    assert_eq!(world.receivers.tries(ONE).len(), 2);
+    for act in ["test", "replay", "switch on"] {
+        world.receivers.now_do(ONE, Does::Answers(500));
+        world.hold(1).await;
+        seconds(100).await;
+        world.receivers.now_do(ONE, Does::Answers(204));
+        let before = world.receivers.tries(ONE).len();
+        match act {
+            "test" => _ = world.webhooks.test(&owner(), hook.id).await.unwrap(),
+            "replay" => {
+                let last = world.rows().await.pop().unwrap();
+                _ = world.webhooks.replay(&owner(), hook.id, last.id).await.unwrap();
+            }
+            _ => {
+                for is_on in [false, true] {
+                    let change = Change { is_on: Some(is_on), ..Change::default() };
+                    world.webhooks.change(&owner(), hook.id, change).await.unwrap();
+                }
+                world.hold(1).await;
+            }
+        }
+        seconds(2).await;
+        assert!(world.receivers.tries(ONE).len() > before, "{act}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_webhook_is_not_told_of_any_more_is_not_sent() {
+    let mut world = World::new("narrow", 10, 1).await;
+    let hook = world.webhook(ONE).await;
+    world.paid(1).await;
+    let kinds = Some(HookKinds::some(vec![HookKind::OrderPaid]));
+    world.webhooks.change(&owner(), hook.id, Change { kinds, ..Change::default() }).await.unwrap();
+    world.webhooks.test(&owner(), hook.id).await.unwrap();
+    world.deliver();
+    seconds(5).await;
+    let mut types = world.receivers.types(ONE);
+    types.sort();
+    assert_eq!(types, ["order.paid", TEST]);
+    // The same of events, and of a message that is sent again.
+    let elsewhere = Some(Some(EventId(world.event.0 + 1)));
+    let change = Change { event: elsewhere, ..Change::default() };
+    world.webhooks.change(&owner(), hook.id, change).await.unwrap();
+    let paid = world.rows().await.into_iter().find(|row| row.subject == "order.paid").unwrap();
+    world.webhooks.replay(&owner(), hook.id, paid.id).await.unwrap();
+    seconds(5).await;
+    assert_eq!(world.receivers.tries(ONE).len(), 2);
+    let states: Vec<_> = world.rows().await.into_iter().map(|r| (r.subject, r.state)).collect();
+    assert_eq!(states[0], ("order.held".into(), MessageState::Needless));
+    assert_eq!(states[1], ("order.paid".into(), MessageState::Needless));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_line_tells_that_a_webhook_is_off() {
+    let mut world = World::new("one-line", 100, 1).await;
+    world.webhook(ONE).await;
+    for _ in 0..20 {
+        world.hold(1).await;
+    }
+    world.receivers.now_do(ONE, Does::Answers(410));
+    world.deliver();
+    seconds(10).await;
+    let lines = world.audit().await;
+    let off = lines.iter().filter(|line| line.action == Action::WebhookOff).count();
+    assert_eq!(off, 1, "of {} tries", world.receivers.tries(ONE).len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_owed_after_its_webhook_was_removed_goes_as_well() {
+    let mut world = World::new("left", 100, 600).await;
+    let hook = world.webhook(ONE).await;
+    world.deliver();
+    world.webhooks.remove(&owner(), hook.id).await.unwrap();
+    let now = world.webhooks.clock.now_ms();
+    let late = message(world.webhooks.ids.message(now), hook.id, TEST, "{}".into(), None, now);
+    let tried = HookTry {
+        message: 1 << 80,
+        webhook: hook.id,
+        at_ms: now,
+        took_ms: 1,
+        status: None,
+        answer: String::new(),
+    };
+    let changes = vec![RecordChange::put(&late), RecordChange::put(&tried)];
+    world.webhooks.queue.write(changes).await.unwrap();
+    seconds(2 * HOUR).await;
+    assert_eq!(world.rows().await, []);
+    let tries: Vec<HookTry> =
+        world.webhooks.reads.ask(|reader| page(reader.tables(), None, 100)).await.unwrap();
+    assert_eq!(tries, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_processes_change_different_things_at_one_moment() {
+    let world = World::new("both", 10, 1).await;
+    let hook = world.webhook(ONE).await;
+    let other = world.other_process();
+    let permit = owner();
+    let address = Change { address: Some(OTHER.into()), ..Change::default() };
+    let kinds = HookKinds::some(vec![HookKind::OrderPaid]);
+    let only = Change { kinds: Some(kinds.clone()), ..Change::default() };
+    let (one, two) = tokio::join!(
+        world.webhooks.change(&permit, hook.id, address),
+        other.change(&permit, hook.id, only)
+    );
+    assert!(one.is_ok() && two.is_ok());
+    let hook = world.now(hook.id).await;
+    assert_eq!((hook.address.as_str(), hook.kinds), (OTHER, kinds));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_removed_goes_in_portions() {
+    let world = World::new("portions", 10, 600).await;
+    let hook = world.webhook(ONE).await;
+    let now = world.webhooks.clock.now_ms();
+    let row = |n: u128, webhook: u128, at_ms: TimeMs| {
+        let id = (at_ms as u128) << 80 | n;
+        RecordChange::put(&message(id, webhook, TEST, "{}".into(), None, at_ms))
+    };
+    let old_ms = now - KEPT_MS - 1;
+    let mut changes = Vec::new();
+    for n in 0..1_200 {
+        changes.push(row(n, hook.id, old_ms));
+        let message = (old_ms as u128) << 80 | n;
+        let (status, answer) = (Some(204), String::new());
+        let tried =
+            HookTry { message, webhook: hook.id, at_ms: old_ms, took_ms: 1, status, answer };
+        changes.push(RecordChange::put(&tried));
+    }
+    // Of one that was removed a moment ago.
+    changes.extend((0..700).map(|n| row(n, hook.id + 1, now)));
+    changes.extend((0..3).map(|n| row(1_000 + n, hook.id, now)));
+    world.webhooks.queue.write(changes).await.unwrap();
+    assert_eq!(world.webhooks.tidy().await, Ok(3 + 2 + 3), "of at most 500 rows");
+    let rows = world.rows().await;
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|row| row.destination == destination(hook.id)));
+    assert_eq!(world.webhooks.tidy().await, Ok(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn owners_get_one_mail_about_a_webhook_that_was_switched_off() {
+    for (name, does, waits) in [("mail-gone", 410, 10), ("mail-fails", 500, 90 * HOUR)] {
+        let mut world = World::new(name, 100, 60).await;
+        let hook = world.webhook(ONE).await;
+        let mut people = Vec::new();
+        for (id, email, role) in
+            [(1, "owner@example.com", Role::Owner), (2, "manager@example.com", Role::Manager)]
+        {
+            people.push(RecordChange::put(&Account {
+                id,
+                email: email.into(),
+                name: "Ann".into(),
+                password: None,
+                totp: None,
+                totp_step: 0,
+                claim: None,
+                made_ms: 0,
+                removed_ms: None,
+                browsers: 0,
+            }));
+            let (event, made_by) = (ALL_EVENTS, Actor::System);
+            people.push(RecordChange::put(&GrantRow {
+                holder: id,
+                event,
+                role,
+                made_by,
+                at_ms: 0,
+            }));
+        }
+        world.webhooks.queue.write(people).await.unwrap();
+        for _ in 0..20 {
+            world.hold(1).await;
+        }
+        world.receivers.now_do(ONE, Does::Answers(does));
+        world.deliver();
+        seconds(waits).await;
+        assert!(!world.now(hook.id).await.is_on, "{name}");
+        let rows: Vec<Message> =
+            world.webhooks.reads.ask(|reader| page(reader.tables(), None, 10_000)).await.unwrap();
+        let mails: Vec<_> = rows
+            .iter()
+            .filter(|row| row.kind == "mail")
+            .map(|row| (row.destination.as_str(), row.subject.as_str()))
+            .collect();
+        assert_eq!(mails, [("owner@example.com", "webhook_off")], "{name}");
+        let lines = world.audit().await;
+        assert_eq!(lines.iter().filter(|line| line.action == Action::WebhookOff).count(), 1);
+        let text = world.webhooks.metrics.text();
+        assert!(text.contains(r#"nts_webhooks_in_trouble{state="switched_off"} 1"#), "{text}");
+    }
 }

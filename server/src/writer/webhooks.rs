@@ -18,28 +18,37 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// The webhooks that this process knows. Who changes one, or learns that another process has, puts a new list here.
 #[derive(Default, Debug)]
-pub struct HookList(RwLock<Arc<Vec<Webhook>>>);
+pub struct HookList {
+    known: RwLock<Arc<Vec<Webhook>>>,
+    live: bool,
+}
 
 impl HookList {
-    /// These.
-    pub fn new(webhooks: Vec<Webhook>) -> HookList {
-        HookList(RwLock::new(Arc::new(webhooks)))
+    /// These. `live`: whether real money moves.
+    pub fn new(webhooks: Vec<Webhook>, live: bool) -> HookList {
+        HookList { known: RwLock::new(Arc::new(webhooks)), live }
+    }
+
+    /// Whether real money moves.
+    pub fn live(&self) -> bool {
+        self.live
     }
 
     /// Those that are known.
     pub fn known(&self) -> Arc<Vec<Webhook>> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// These from now on.
     pub fn set(&self, webhooks: Vec<Webhook>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(webhooks);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(webhooks);
     }
 }
 
 /// Gathers the messages of a batch.
 pub(super) struct Webhooks {
     list: Arc<Vec<Webhook>>,
+    live: bool,
     at_ms: TimeMs,
     batch: (i64, i64),
     nth: usize,
@@ -118,7 +127,7 @@ fn uuid(id: u128) -> String {
 impl Webhooks {
     /// None yet. Of the batch of this number that is decided at this time.
     pub(super) fn new(list: &HookList, at_ms: TimeMs, batch: (i64, i64)) -> Webhooks {
-        Webhooks { list: list.known(), at_ms, batch, nth: 0 }
+        Webhooks { list: list.known(), live: list.live(), at_ms, batch, nth: 0 }
     }
 
     fn is_idle(&self) -> bool {
@@ -294,14 +303,29 @@ impl Webhooks {
             tickets: Some(vec![scan.ticket.number.into()]),
             ..WebhookData::default()
         };
-        self.tell(HookKind::TicketCheckedIn, scan.id.event, data, records);
+        // A device that was without a network reports it later.
+        let when_ms = scan.when_ms();
+        self.tell_of(HookKind::TicketCheckedIn, scan.id.event, data, when_ms, records);
     }
 
+    /// Adds what a change owes that is decided now.
     fn tell(
         &mut self,
         kind: HookKind,
         event: EventId,
         data: WebhookData<'_>,
+        records: &mut Vec<RecordChange>,
+    ) {
+        self.tell_of(kind, event, data, self.at_ms, records);
+    }
+
+    /// `when_ms`: when it happened.
+    fn tell_of(
+        &mut self,
+        kind: HookKind,
+        event: EventId,
+        data: WebhookData<'_>,
+        when_ms: TimeMs,
         records: &mut Vec<RecordChange>,
     ) {
         let mut payload = None;
@@ -314,9 +338,12 @@ impl Webhooks {
             }
             let payload = payload.get_or_insert_with(|| {
                 self.nth += 1;
-                let timestamp = when::rfc3339(self.at_ms).into();
-                let told =
-                    WebhookMessage { data: data.clone(), timestamp, kind: kind.word().into() };
+                let told = WebhookMessage {
+                    data: data.clone(),
+                    live: self.live,
+                    timestamp: when::rfc3339(when_ms).into(),
+                    kind: kind.word().into(),
+                };
                 serde_json::to_string(&told).expect("a message is JSON")
             });
             let id = message_id(self.at_ms, self.batch, place, self.nth);
@@ -330,6 +357,35 @@ impl Webhooks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_says_whether_money_is_real_and_when_it_happened() {
+        for live in [false, true] {
+            let hook = Webhook {
+                id: 7,
+                address: "https://one.example/".into(),
+                kinds: crate::store::records::webhooks::HookKinds::EVERY,
+                event: None,
+                is_on: true,
+                off_because: None,
+                failing_ms: None,
+                secret: 0,
+                old_until_ms: None,
+                made_by: crate::actor::Actor::System,
+                made_ms: 0,
+            };
+            let mut records = Vec::new();
+            let mut told = Webhooks::new(&HookList::new(vec![hook], live), 90_000, (0, 0));
+            let (kind, event) = (HookKind::TicketCheckedIn, EventId(1));
+            told.tell_of(kind, event, WebhookData::default(), 1_000, &mut records);
+            let [RecordChange::Put(_, row)] = &records[..] else { panic!("{records:?}") };
+            let message: crate::store::records::outbox_rows::Message =
+                crate::store::records::Record::read(row.clone()).expect("a message");
+            let said: WebhookMessage<'_> = serde_json::from_str(&message.payload).expect("JSON");
+            assert_eq!((said.live, &*said.timestamp), (live, &*when::rfc3339(1_000)));
+            assert_eq!(message.made_ms, 90_000, "it is owed since it is known");
+        }
+    }
 
     #[test]
     fn an_event_without_places_is_not_sold_out() {

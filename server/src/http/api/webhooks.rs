@@ -115,6 +115,7 @@ fn delivery(tried: &Tried) -> wire::WebhookDelivery<'static> {
     let state = match message.state {
         MessageState::Queued => wire::DeliveryState::Waiting,
         MessageState::Delivered => wire::DeliveryState::Delivered,
+        MessageState::Needless => wire::DeliveryState::Unwanted,
         _ => wire::DeliveryState::GivenUp,
     };
     let last = last.as_ref().map(|last| wire::WebhookTry {
@@ -225,10 +226,12 @@ pub async fn test(
 pub async fn renew_secret(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
+    query: Query,
     SentByStaff(caller, _): SentByStaff,
 ) -> Result<Response, Problem> {
     let permit = caller.shop_permit()?;
-    let webhook = app.webhooks.renew_secret(&permit, webhook_id(&id)?).await?;
+    let at_once = query.flag("at_once")?;
+    let webhook = app.webhooks.renew_secret(&permit, webhook_id(&id)?, at_once).await?;
     let secret = app.webhooks.secret(&permit, &webhook);
     Ok(Json(told(&app, &webhook, Some(secret))).into_response())
 }

@@ -88,6 +88,7 @@ struct SecretPage {
     address: String,
     secret: String,
     is_new: bool,
+    old_until: Option<String>,
 }
 
 /// What a kind tells, for people.
@@ -139,6 +140,7 @@ fn line(Tried { message, last }: Tried) -> Line {
         MessageState::Queued if message.tries > 0 => ("is tried again", "off"),
         MessageState::Queued => ("waits", ""),
         MessageState::Delivered => ("delivered", "on"),
+        MessageState::Needless => ("not told any more", ""),
         _ => ("given up", "off"),
     };
     let waits = message.state == MessageState::Queued;
@@ -236,7 +238,9 @@ fn secret(
     let secret = app.webhooks.secret(&caller.shop_permit()?, &webhook);
     let office = OfficeFrame::of_shop(app, caller, HERE);
     let id = uuid::Uuid::from_u128(webhook.id).to_string();
-    Ok(page(&SecretPage { office, id, address: webhook.address, secret, is_new }))
+    let now = app.clock.now_ms();
+    let old_until = webhook.old_until_ms.filter(|until| now < *until).map(told);
+    Ok(page(&SecretPage { office, id, address: webhook.address, secret, is_new, old_until }))
 }
 
 async fn one(
@@ -292,7 +296,9 @@ pub async fn change(
             app.webhooks.replay(&permit, id, message).await.map(drop)
         }
         "secret" => {
-            let webhook = app.webhooks.renew_secret(&permit, id).await.map_err(Problem::from)?;
+            let at_once = form.get("at_once") == "yes";
+            let webhook = app.webhooks.renew_secret(&permit, id, at_once).await;
+            let webhook = webhook.map_err(Problem::from)?;
             return Ok(secret(&app, &caller, webhook, false)?);
         }
         "delete" => {

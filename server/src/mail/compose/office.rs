@@ -1,9 +1,10 @@
-//! Mails to people of the office, in English: links that work once.
+//! Mails to people of the office, in English: links that work once, and a webhook that was switched off.
 
 use super::{Block, Composer, Draft, NotComposed, needless};
 use crate::language::Lang;
 use crate::language::format::Style;
 use crate::store::records::sessions::{OneTimeLink, Purpose};
+use crate::store::records::webhooks::Webhook;
 use crate::store::records::{Value, get};
 
 impl Composer {
@@ -37,16 +38,48 @@ impl Composer {
             Block::Button((button.into(), self.links.office_url(page, id))),
             Block::Fine(format!("The link works until {until} UTC.")),
         ];
-        Ok(Draft {
-            lang: Lang::En,
-            heading: subject.clone(),
-            subject,
-            kicker: "Office".into(),
-            blocks,
-            reply_to: None,
-            inline: Vec::new(),
-            attachments: Vec::new(),
-            why: Some(format!("You get this mail because of the office at {site}.")),
-        })
+        let why = format!("You get this mail because of the office at {site}.");
+        Ok(of_office(subject, blocks, why))
+    }
+
+    /// The webhook of this id was switched off, and is still off.
+    pub(super) async fn webhook_off(&self, id: u128) -> Result<Draft, NotComposed> {
+        let key = [Value::Blob(id.to_be_bytes().into())];
+        let webhook = self.reads.ask(move |reader| get::<Webhook>(reader.tables(), &key)).await;
+        let webhook = webhook.map_err(|fault| NotComposed::Later(fault.to_string()))?;
+        let off = webhook.and_then(|webhook| Some((webhook.off_because?, webhook.address)));
+        let (because, address) = off.ok_or_else(|| needless("the webhook is on again, or gone"))?;
+        // Its path may be a secret.
+        let host = address.split_once("://").map_or(&*address, |(_, rest)| rest);
+        let host = host.split(['/', '?']).next().unwrap_or_default();
+        let site = self.site();
+        let page = format!("{}/office/webhooks/{}", self.links.base(), uuid::Uuid::from_u128(id));
+        let blocks = vec![
+            Block::Text(format!("The box office has switched off the webhook to {host}. {because}")),
+            Block::Text(
+                "The receiver is told nothing while it is off, and what happens meanwhile is not told later. When the \
+                 receiver works again, switch the webhook on: what was owed before and not given up is sent then. No \
+                 sale and no payment is affected."
+                    .into(),
+            ),
+            Block::Button(("Open the webhook".into(), page)),
+        ];
+        let why =
+            format!("You get this mail because you are an owner of the box office at {site}.");
+        Ok(of_office(format!("A webhook of {site} was switched off"), blocks, why))
+    }
+}
+
+fn of_office(subject: String, blocks: Vec<Block>, why: String) -> Draft {
+    Draft {
+        lang: Lang::En,
+        heading: subject.clone(),
+        subject,
+        kicker: "Office".into(),
+        blocks,
+        reply_to: None,
+        inline: Vec::new(),
+        attachments: Vec::new(),
+        why: Some(why),
     }
 }

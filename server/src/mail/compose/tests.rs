@@ -2,7 +2,9 @@ use super::*;
 use crate::clock::Clock;
 use crate::ids::Secrets;
 use crate::mail::Of;
-use crate::store::Database;
+use crate::store::records::RecordChange;
+use crate::store::records::webhooks::{HookKinds, Webhook};
+use crate::store::{Batch, Database};
 use boxoffice::{CodeRule, Language, Pool, TicketType};
 use insta::assert_snapshot;
 use nts_testkit::fixtures;
@@ -188,6 +190,49 @@ fn each_mail_says_what_it_is_to_say() {
         assert_snapshot!(format!("mails_{}", lang.tag()), text);
     }
     assert_snapshot!("mails_html", htmls);
+}
+
+#[tokio::test]
+async fn owners_are_told_which_webhook_is_off_as_long_as_it_is() {
+    let composer = composer("webhook-off", true);
+    let dir = std::env::temp_dir().join(format!("nts-mail-webhook-off-{}", std::process::id()));
+    let clock = Clock::Manual(Arc::new(AtomicI64::new(NOW_MS)));
+    let database = Database::parse(&dir.join("nts.db").display().to_string()).expect("a path");
+    let mut store = database.open(clock).expect("a database").store;
+    let mut hook = Webhook {
+        id: 7,
+        address: "https://hooks.example:8443/a-secret?key=1".into(),
+        kinds: HookKinds::EVERY,
+        event: None,
+        is_on: false,
+        off_because: Some("The receiver answered 410: it wants no more messages.".into()),
+        failing_ms: Some(0),
+        secret: 0,
+        old_until_ms: None,
+        made_by: crate::actor::Actor::System,
+        made_ms: 0,
+    };
+    let mut write = |hook: &Webhook| {
+        let records = [RecordChange::put(hook)];
+        let batch = Batch {
+            changes: &[],
+            orders: &BTreeMap::new(),
+            recorded: &[],
+            records: &records,
+            now_ms: NOW_MS,
+        };
+        store.commit(&batch).expect("commit");
+    };
+    write(&hook);
+    let letter = Letter::WebhookOff(7);
+    let mail = composer.compose(&letter, "owner@example.org").await.expect("a mail");
+    keep("webhook_off_en", &mail);
+    assert_snapshot!("webhook_off", told(&mail));
+    assert!(!mail.html.contains("a-secret"), "its path may be a secret");
+    (hook.is_on, hook.off_because) = (true, None);
+    write(&hook);
+    let again = composer.compose(&letter, "owner@example.org").await;
+    assert!(matches!(again, Err(NotComposed::Needless(_))));
 }
 
 fn of_kind(composer: &Composer, letter: &Letter, order: &Order) -> Composed {

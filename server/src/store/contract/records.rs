@@ -475,8 +475,11 @@ pub(super) fn webhooks_are_kept<D: Database>(desk: &mut Desk<D>) {
     assert_eq!(webhooks::all(reader.tables()).expect("all"), [one.clone(), other.clone()]);
     let to = webhooks::destination(one.id);
     let due = |reader: &mut dyn Reader, now, limit| {
-        webhooks::due_of(reader.tables(), &to, now, limit).expect("due")
+        webhooks::due_of(reader.tables(), &to, now, false, limit).expect("due")
     };
+    let latest = webhooks::due_of(reader.tables(), &to, AT_MS + 3, true, 2).expect("due");
+    assert_eq!(latest, [messages[3].clone(), messages[2].clone()]);
+    assert_eq!(webhooks::all_waiting(reader.tables()).expect("waiting"), 6);
     assert_eq!(due(&mut *reader, AT_MS + 10, 3), messages[..3]);
     assert_eq!(due(&mut *reader, AT_MS + 1, 10), messages[..2]);
     // One is taken and delivered, with how it went.
@@ -525,29 +528,89 @@ pub(super) fn webhooks_are_kept<D: Database>(desk: &mut Desk<D>) {
         let mut reader = desk.database.reader();
         webhooks::all(reader.tables()).expect("all").remove(0)
     };
-    let off = |hook: &Webhook, before_ms| webhooks::off(hook, "why", before_ms);
-    assert_eq!(now(desk, &[off(&one, AT_MS)]), one);
-    let fails = now(desk, &[webhooks::failing(1, AT_MS), webhooks::failing(1, AT_MS + 9)]);
-    assert_eq!(fails.failing_ms, Some(AT_MS));
-    assert!(now(desk, &[off(&one, AT_MS - 1)]).is_on);
+    let tells = |nth: usize| {
+        let mail = Message { id: 77 + nth as u128, kind: "mail".into(), ..messages[0].clone() };
+        (line(70 + nth), mail)
+    };
+    let off = |nth: usize, hook: &Webhook, before_ms| {
+        let (line, mail) = tells(nth);
+        webhooks::off(hook, "why", before_ms, &line, &[mail])
+    };
+    let told = |desk: &mut Desk<D>| {
+        let mut reader = desk.database.reader();
+        let mails = (0..9).filter(|nth| {
+            let found: Option<Message> = get(reader.tables(), &tells(*nth).1.key()).expect("get");
+            found.is_some()
+        });
+        let mails: Vec<usize> = mails.collect();
+        let lines = (0..9).filter(|nth| {
+            let found: Option<AuditLine> = get(reader.tables(), &tells(*nth).0.key()).expect("get");
+            found.is_some()
+        });
+        assert_eq!(lines.collect::<Vec<_>>(), mails);
+        mails
+    };
+    assert_eq!(now(desk, &off(0, &one, AT_MS)), one);
     let moved = Webhook { address: "https://elsewhere.example/".into(), ..one.clone() };
-    assert!(now(desk, &[off(&moved, AT_MS)]).is_on);
-    assert_eq!(now(desk, &[webhooks::works(1)]), one);
-    let is_off = now(desk, &[webhooks::failing(1, AT_MS), off(&one, AT_MS)]);
+    assert_eq!(now(desk, &[webhooks::failing(&moved, AT_MS)]), one);
+    let fails = now(desk, &[webhooks::failing(&one, AT_MS), webhooks::failing(&one, AT_MS + 9)]);
+    assert_eq!(fails.failing_ms, Some(AT_MS));
+    assert!(now(desk, &off(1, &one, AT_MS - 1)).is_on);
+    assert!(now(desk, &off(2, &moved, AT_MS)).is_on);
+    assert_eq!(now(desk, &[webhooks::works(&moved)]), fails);
+    assert_eq!(now(desk, &[webhooks::works(&one)]), one);
+    assert_eq!(told(desk), [0; 0]);
+    let twice = [vec![webhooks::failing(&one, AT_MS)], off(3, &one, AT_MS), off(4, &one, AT_MS)];
+    let is_off = now(desk, &twice.concat());
     assert_eq!((is_off.is_on, is_off.off_because.as_deref()), (false, Some("why")));
+    assert_eq!(told(desk), [3], "it is told once, and only if it is switched off");
     // A new secret, once, whatever else is changed at that moment.
-    let renewed = [webhooks::renewed(&one, AT_MS + 5), webhooks::renewed(&one, AT_MS + 6)];
+    let until = |ms| Some(AT_MS + ms);
+    let renewed = [webhooks::renewed(&one, until(5)), webhooks::renewed(&one, until(6))];
     let secret = now(desk, &renewed);
     assert_eq!((secret.secret, secret.old_until_ms), (1, Some(AT_MS + 5)));
-    let set = Webhook { kinds: HookKinds::EVERY, event: None, ..moved };
-    let set = now(desk, &[webhooks::settings_changed(&set)]);
-    assert_eq!((set.secret, set.is_on, set.kinds), (1, true, HookKinds::EVERY));
+    let ended = now(desk, &[webhooks::renewed(&secret, None)]);
+    assert_eq!((ended.secret, ended.old_until_ms), (2, None));
+    // Each setting by itself.
+    let set = [
+        webhooks::address_changed(1, &moved.address),
+        webhooks::kinds_changed(1, &HookKinds::EVERY),
+        webhooks::event_changed(1, None),
+    ];
+    let mut expected = Webhook {
+        address: moved.address.clone(),
+        kinds: HookKinds::EVERY,
+        event: None,
+        failing_ms: None,
+        ..ended
+    };
+    assert_eq!(now(desk, &set), expected);
+    (expected.is_on, expected.off_because) = (true, None);
+    assert_eq!(
+        now(desk, &[webhooks::failing(&moved, AT_MS), webhooks::switched(1, true)]),
+        expected
+    );
+    expected.failing_ms = Some(AT_MS);
+    let again = [webhooks::failing(&moved, AT_MS), webhooks::switched(1, true)];
+    assert_eq!(now(desk, &again), expected, "it was on");
+    expected.is_on = false;
+    assert_eq!(now(desk, &[webhooks::switched(1, false)]), expected);
     // Old messages go, and a webhook with all that was for it.
-    desk.commit_with(&[], &[], &webhooks::tidy(AT_MS + 2)).expect("commit");
+    let sweep = |desk: &mut Desk<D>, before_ms| loop {
+        let mut reader = desk.database.reader();
+        let next = webhooks::portion(reader.tables(), before_ms).expect("a portion");
+        if next.is_empty() {
+            return;
+        }
+        desk.commit_with(&[], &[], &next).expect("commit");
+    };
+    sweep(desk, AT_MS + 2);
     let mut reader = desk.database.reader();
     assert_eq!(last(&mut *reader, None, 10).len(), 3);
     assert_eq!(page::<HookTry>(reader.tables(), None, 10).expect("page"), []);
-    desk.commit_with(&[], &[], &webhooks::remove(1)).expect("commit");
+    let removed = RecordChange::delete::<Webhook>(one.key());
+    desk.commit_with(&[], &[], &[removed, RecordChange::put(&tried)]).expect("commit");
+    sweep(desk, AT_MS - 1);
     let mut reader = desk.database.reader();
     assert_eq!(webhooks::all(reader.tables()).expect("all"), [other]);
     assert_eq!(last(&mut *reader, None, 10), []);

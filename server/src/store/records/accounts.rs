@@ -89,12 +89,24 @@ impl Field for Role {
 
 static PEOPLE: LazyLock<String> =
     LazyLock::new(|| Account::table().select("WHERE removed_ms IS NULL ORDER BY email, id"));
+static OWNERS: LazyLock<String> = LazyLock::new(|| {
+    Account::table().select(
+        "WHERE removed_ms IS NULL
+             AND id IN (SELECT holder FROM grants WHERE role = 'owner' AND event = 0)
+         ORDER BY id",
+    )
+});
 static GRANTS: LazyLock<String> =
     LazyLock::new(|| GrantRow::table().select("WHERE holder = $1 ORDER BY event"));
 
 /// All people who may sign in.
 pub fn people(from: &mut dyn Tables) -> Result<Vec<Account>, Fault> {
     read(from.query(&PEOPLE, &[])?)
+}
+
+/// All owners who may sign in.
+pub fn owners(from: &mut dyn Tables) -> Result<Vec<Account>, Fault> {
+    read(from.query(&OWNERS, &[])?)
 }
 
 /// The roles of an account or a key.

@@ -143,7 +143,8 @@ static TROUBLED: LazyLock<String> = LazyLock::new(|| {
 });
 static OF_NO_ORDER: LazyLock<String> = LazyLock::new(|| {
     Message::table().select(
-        "WHERE order_id IS NULL AND destination = $1 AND kind = $2 ORDER BY id DESC LIMIT $3",
+        "WHERE order_id IS NULL AND kind <> 'webhook' AND destination = $1 AND kind = $2
+         ORDER BY id DESC LIMIT $3",
     )
 });
 
@@ -165,7 +166,8 @@ const ERASE: &str = "UPDATE outbox SET destination = '', last_error = NULL,
         ended_ms = CASE state WHEN 0 THEN $2 ELSE ended_ms END,
         state = CASE state WHEN 0 THEN 5 ELSE state END
     WHERE order_id = $1";
-const ERASE_OF_NO_ORDER: &str = "DELETE FROM outbox WHERE order_id IS NULL AND destination = $1";
+const ERASE_OF_NO_ORDER: &str =
+    "DELETE FROM outbox WHERE order_id IS NULL AND kind <> 'webhook' AND destination = $1";
 /// An order has another address: what was sent does not keep the old one, what is to be sent goes to the new.
 const FORGET_ADDRESS: &str = "UPDATE outbox SET destination = '', last_error = NULL
     WHERE order_id = $1 AND kind = $2 AND state <> 0";
@@ -174,9 +176,10 @@ const STOP: &str = "UPDATE outbox SET destination = '', last_error = NULL, state
 const REDIRECT: &str = "UPDATE outbox SET destination = $4, owner = 0, due_ms = $5, tries = 0,
         tried_ms = NULL, unanswered = 0, last_error = NULL
     WHERE order_id = $1 AND kind = $2 AND subject <> $3 AND state = 0";
-/// What was about no order and ended long ago.
+/// What was about no order and ended long ago. The messages to webhooks are about none either, and many: its index, and
+/// that of the two above, are without them.
 const TIDY: &str = "DELETE FROM outbox
-    WHERE order_id IS NULL AND kind = $1 AND state <> 0 AND ended_ms < $2";
+    WHERE order_id IS NULL AND kind <> 'webhook' AND kind = $1 AND state <> 0 AND ended_ms < $2";
 /// A message, unless there is one of this id.
 const ADD: &str =
     "INSERT INTO outbox (id, kind, lane, destination, subject, payload, order_id, event,

@@ -3,8 +3,9 @@
 //! A message itself is a row of the outbox of the kind [`WEBHOOK`], whose destination is the id of its webhook. It is
 //! owed in the commit of what it tells of.
 
+use super::audit_log::AuditLine;
 use super::outbox_rows::{Message, MessageState};
-use super::{Field, Kind, Record, RecordChange, Tables, Value, read, record};
+use super::{Field, Kind, Record, RecordChange, Row, Tables, Value, get, read, record};
 use crate::actor::Actor;
 use crate::store::Fault;
 use boxoffice::{EventId, TimeMs};
@@ -192,6 +193,12 @@ static DUE_OF: LazyLock<String> = LazyLock::new(|| {
          ORDER BY due_ms, id LIMIT $3",
     )
 });
+static LATEST_DUE_OF: LazyLock<String> = LazyLock::new(|| {
+    Message::table().select(
+        "WHERE kind = 'webhook' AND state = 0 AND destination = $1 AND due_ms <= $2 AND tries = 0
+         ORDER BY due_ms DESC, id DESC LIMIT $3",
+    )
+});
 static LAST_OF: LazyLock<String> = LazyLock::new(|| {
     Message::table()
         .select("WHERE kind = 'webhook' AND destination = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
@@ -200,20 +207,45 @@ static TRIES_OF: LazyLock<String> = LazyLock::new(|| {
     HookTry::table().select("WHERE webhook = $1 AND message >= $2 AND message <= $3")
 });
 
+/// How many messages wait.
+const WAITING: &str = "SELECT count(*) FROM outbox WHERE kind = 'webhook' AND state = 0";
+/// So many rows are removed in one commit, so that no sale waits for it.
+pub const PORTION: usize = 500;
+const NEXT_DESTINATION: &str = "SELECT destination FROM outbox
+    WHERE kind = 'webhook' AND destination > $1 ORDER BY destination LIMIT 1";
+const MESSAGES_BEFORE: &str = "SELECT id FROM outbox
+    WHERE kind = 'webhook' AND destination = $1 AND id < $2 ORDER BY id LIMIT $3";
+const REMOVE_MESSAGES: &str =
+    "DELETE FROM outbox WHERE kind = 'webhook' AND destination = $1 AND id <= $2";
+const NEXT_TRIED: &str = "SELECT webhook FROM webhook_tries
+    WHERE webhook > $1 ORDER BY webhook LIMIT 1";
+const TRIES_BEFORE: &str = "SELECT message FROM webhook_tries
+    WHERE webhook = $1 AND message < $2 ORDER BY message LIMIT $3";
+const REMOVE_TRIES: &str = "DELETE FROM webhook_tries WHERE webhook = $1 AND message <= $2";
+
 /// All webhooks, by their ids.
 pub fn all(from: &mut dyn Tables) -> Result<Vec<Webhook>, Fault> {
     read(from.query(&ALL, &[])?)
 }
 
-/// What is due at `now` for one webhook, the longest due first, at most so many.
+/// What is due at `now` for one webhook, at most so many, the longest due first. `latest`: of what was never tried in vain
+/// the one that is due last first.
 pub fn due_of(
     from: &mut dyn Tables,
     destination: &str,
     now: TimeMs,
+    latest: bool,
     limit: usize,
 ) -> Result<Vec<Message>, Fault> {
+    let sql = if latest { &LATEST_DUE_OF } else { &DUE_OF };
     let limit = Value::Int(limit.try_into().unwrap_or(i64::MAX));
-    read(from.query(&DUE_OF, &[Value::Text(destination.into()), Value::Int(now), limit])?)
+    read(from.query(sql, &[Value::Text(destination.into()), Value::Int(now), limit])?)
+}
+
+/// How many messages wait, due or not, for all webhooks together.
+pub fn all_waiting(from: &mut dyn Tables) -> Result<u64, Fault> {
+    let count = from.query(WAITING, &[])?.into_iter().flatten().next().and_then(i64::read);
+    Ok(count.unwrap_or(0).max(0) as u64)
 }
 
 /// A message with its last try.
@@ -248,96 +280,162 @@ pub fn last_of(
     Ok(messages.into_iter().map(with_try).collect())
 }
 
-/// All messages to a webhook fail since then, unless they did before.
-pub fn failing(id: u128, now: TimeMs) -> RecordChange {
+/// All messages to a webhook fail since then, unless they did before, or it has another address meanwhile.
+pub fn failing(webhook: &Webhook, now: TimeMs) -> RecordChange {
     RecordChange::Run(
-        "UPDATE webhooks SET failing_ms = $1 WHERE id = $2 AND failing_ms IS NULL",
-        vec![now.value(), id.value()],
+        "UPDATE webhooks SET failing_ms = $1 WHERE id = $2 AND address = $3 AND failing_ms IS NULL",
+        vec![now.value(), webhook.id.value(), webhook.address.value()],
     )
 }
 
-/// A message to a webhook has arrived.
-pub fn works(id: u128) -> RecordChange {
+/// A message to a webhook has arrived at this address.
+pub fn works(webhook: &Webhook) -> RecordChange {
     RecordChange::Run(
-        "UPDATE webhooks SET failing_ms = NULL WHERE id = $1 AND failing_ms IS NOT NULL",
-        vec![id.value()],
+        "UPDATE webhooks SET failing_ms = NULL
+         WHERE id = $1 AND address = $2 AND failing_ms IS NOT NULL",
+        vec![webhook.id.value(), webhook.address.value()],
     )
 }
 
 /// A webhook is told nothing any more, unless it is off already, has another address meanwhile, or was switched on
-/// again since it failed.
-pub fn off(webhook: &Webhook, because: &str, failing_before_ms: TimeMs) -> RecordChange {
-    RecordChange::Run(
+/// again since it failed. Only if it is switched off, the log has the line and the mails are owed.
+pub fn off(
+    webhook: &Webhook,
+    because: &str,
+    failing_before_ms: TimeMs,
+    line: &AuditLine,
+    mails: &[Message],
+) -> Vec<RecordChange> {
+    let guard = [webhook.id.value(), webhook.address.value(), failing_before_ms.value()];
+    let with = |first: Value| -> Row { [&[first], &guard[..]].concat() };
+    // Whoever else switches it off waits, and finds it off.
+    let mut changes = vec![
+        RecordChange::Run(
+            "UPDATE webhooks SET secret = secret WHERE id = $1",
+            vec![webhook.id.value()],
+        ),
+        RecordChange::put(line),
+        RecordChange::Run(
+            "DELETE FROM audit_log WHERE id = $1 AND NOT EXISTS (
+                 SELECT 1 FROM webhooks
+                 WHERE id = $2 AND address = $3 AND is_on = 1 AND failing_ms <= $4)",
+            with(line.id.value()),
+        ),
+    ];
+    for mail in mails {
+        changes.push(RecordChange::put(mail));
+        changes.push(RecordChange::Run(
+            "DELETE FROM outbox WHERE id = $1 AND NOT EXISTS (
+                 SELECT 1 FROM webhooks
+                 WHERE id = $2 AND address = $3 AND is_on = 1 AND failing_ms <= $4)",
+            with(mail.id.value()),
+        ));
+    }
+    changes.push(RecordChange::Run(
         "UPDATE webhooks SET is_on = 0, off_because = $1
          WHERE id = $2 AND address = $3 AND is_on = 1 AND failing_ms <= $4",
-        vec![
-            Value::Text(because.into()),
-            webhook.id.value(),
-            webhook.address.value(),
-            failing_before_ms.value(),
-        ],
-    )
+        with(Value::Text(because.into())),
+    ));
+    changes
 }
 
-/// What people say of a webhook is so from now on; when it works, and its secret, are not touched.
-pub fn settings_changed(webhook: &Webhook) -> RecordChange {
+/// A webhook has another address, where nothing has failed yet. Nothing else of it is touched, for another process may
+/// change that at this moment; so with those below.
+pub fn address_changed(id: u128, address: &str) -> RecordChange {
     RecordChange::Run(
-        "UPDATE webhooks SET address = $1, kinds = $2, event = $3, is_on = $4, off_because = $5, failing_ms = $6
-         WHERE id = $7",
-        vec![
-            webhook.address.value(),
-            webhook.kinds.value(),
-            webhook.event.value(),
-            webhook.is_on.value(),
-            webhook.off_because.value(),
-            webhook.failing_ms.value(),
-            webhook.id.value(),
-        ],
+        "UPDATE webhooks SET address = $1, failing_ms = NULL WHERE id = $2",
+        vec![Value::Text(address.into()), id.value()],
     )
 }
 
-/// A webhook has its next secret, and the one before signs as well until then, unless somebody else was faster.
-/// `webhook` is as it was.
-pub fn renewed(webhook: &Webhook, old_until_ms: TimeMs) -> RecordChange {
+/// A webhook is told of these kinds.
+pub fn kinds_changed(id: u128, kinds: &HookKinds) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE webhooks SET kinds = $1 WHERE id = $2",
+        vec![kinds.value(), id.value()],
+    )
+}
+
+/// A webhook is told of this event, or of all.
+pub fn event_changed(id: u128, event: Option<EventId>) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE webhooks SET event = $1 WHERE id = $2",
+        vec![event.value(), id.value()],
+    )
+}
+
+/// Somebody switches a webhook on or off. One that was off begins anew: it is no longer failing.
+pub fn switched(id: u128, is_on: bool) -> RecordChange {
+    let sql = match is_on {
+        true => {
+            "UPDATE webhooks SET failing_ms = CASE is_on WHEN 0 THEN NULL ELSE failing_ms END,
+                 is_on = 1, off_because = NULL
+             WHERE id = $1"
+        }
+        false => "UPDATE webhooks SET is_on = 0, off_because = NULL WHERE id = $1",
+    };
+    RecordChange::Run(sql, vec![id.value()])
+}
+
+/// A webhook has its next secret, unless somebody else was faster. Until `old_until_ms` the one before signs as well;
+/// none: it signs no more. `webhook` is as it was.
+pub fn renewed(webhook: &Webhook, old_until_ms: Option<TimeMs>) -> RecordChange {
     RecordChange::Run(
         "UPDATE webhooks SET secret = secret + 1, old_until_ms = $1 WHERE id = $2 AND secret = $3",
         vec![old_until_ms.value(), webhook.id.value(), webhook.secret.value()],
     )
 }
 
-/// A webhook is no more, nor what was to be sent to it.
-pub fn remove(id: u128) -> Vec<RecordChange> {
-    vec![
-        RecordChange::delete::<Webhook>(vec![id.value()]),
-        RecordChange::Run(
-            "DELETE FROM outbox WHERE kind = 'webhook' AND destination = $1",
-            vec![Value::Text(destination(id))],
-        ),
-        RecordChange::Run("DELETE FROM webhook_tries WHERE webhook = $1", vec![id.value()]),
-    ]
-}
-
-/// A message is to be sent now, or again, under its own id. One that is under way at this moment is sent twice.
-pub fn again(id: u128, now: TimeMs) -> RecordChange {
+/// A message is to be sent again under its own id, from `due_ms` on. One that is under way at this moment is sent
+/// twice.
+pub fn again(id: u128, due_ms: TimeMs) -> RecordChange {
     RecordChange::Run(
         "UPDATE outbox SET state = 0, due_ms = $1, tried_ms = NULL, tries = 0, unanswered = 0,
             last_error = NULL, ended_ms = NULL
          WHERE id = $2 AND kind = 'webhook'",
-        vec![now.value(), id.value()],
+        vec![due_ms.value(), id.value()],
     )
 }
 
-/// Removes messages that were owed before `before_ms`, with their tries, whatever became of them. The first part of an
-/// id is the time since which it is owed.
-pub fn tidy(before_ms: TimeMs) -> [RecordChange; 2] {
-    let before = (before_ms.max(0) as u128) << 80;
-    [
-        RecordChange::Run(
-            "DELETE FROM outbox WHERE kind = 'webhook' AND id < $1",
-            vec![before.value()],
-        ),
-        RecordChange::Run("DELETE FROM webhook_tries WHERE message < $1", vec![before.value()]),
-    ]
+fn first(rows: Vec<Row>) -> Option<Value> {
+    rows.into_iter().next().and_then(|row| row.into_iter().next())
+}
+
+fn last(rows: Vec<Row>) -> Option<Value> {
+    rows.into_iter().next_back().and_then(|row| row.into_iter().next())
+}
+
+/// The next portion of what is to be removed, at most [`PORTION`] rows: messages that were owed before `before_ms`,
+/// whatever became of them, all messages to webhooks that are no more, and the tries of both. Empty: nothing is left.
+/// The first part of an id is the time since which a message is owed.
+pub fn portion(from: &mut dyn Tables, before_ms: TimeMs) -> Result<Vec<RecordChange>, Fault> {
+    let old = (before_ms.max(0) as u128) << 80;
+    let most = Value::Int(PORTION as i64);
+    let before = |from: &mut dyn Tables, webhook: Option<u128>| -> Result<Value, Fault> {
+        let known = match webhook {
+            Some(id) => get::<Webhook>(from, &[id.value()])?.is_some(),
+            None => false,
+        };
+        Ok(if known { old } else { u128::MAX }.value())
+    };
+    let mut of = Value::Text(String::new());
+    while let Some(next) = first(from.query(NEXT_DESTINATION, std::slice::from_ref(&of))?) {
+        let id = String::read(next.clone()).and_then(|id| u128::from_str_radix(&id, 16).ok());
+        let asked = [next.clone(), before(from, id)?, most.clone()];
+        if let Some(last) = last(from.query(MESSAGES_BEFORE, &asked)?) {
+            return Ok(vec![RecordChange::Run(REMOVE_MESSAGES, vec![next, last])]);
+        }
+        of = next;
+    }
+    let mut of = Value::Blob(Vec::new());
+    while let Some(next) = first(from.query(NEXT_TRIED, std::slice::from_ref(&of))?) {
+        let asked = [next.clone(), before(from, u128::read(next.clone()))?, most.clone()];
+        if let Some(last) = last(from.query(TRIES_BEFORE, &asked)?) {
+            return Ok(vec![RecordChange::Run(REMOVE_TRIES, vec![next, last])]);
+        }
+        of = next;
+    }
+    Ok(Vec::new())
 }
 
 /// The id of the `nth` message of a batch to the webhook that is in this place of the list. It rises with time, no two

@@ -189,6 +189,7 @@ fn an_address_of_the_public_internet_is_taken_apart() {
     let put = (target.tls, target.host.as_str(), target.port, target.path.as_str());
     assert_eq!(put, (true, "hooks.example.org", 443, "/nts?key=1"));
     assert_eq!(strict().target("https://Example.ORG").unwrap().path, "/");
+    assert_eq!(strict().target("https://example.org?key=1").unwrap().path, "/?key=1");
     assert_eq!(strict().target("https://example.org:8443/").unwrap().port, 8443);
     let v6 = strict().target("https://[2a00:1450::5]/x").unwrap();
     assert_eq!((v6.host.as_str(), v6.literal()), ("2a00:1450::5", Some(ip("2a00:1450::5"))));
@@ -222,6 +223,8 @@ fn other_addresses_are_refused_with_a_reason() {
         ("https://1.1.1.1:444/", "port 444"),
         ("https://127.0.0.1/", "not of the public internet"),
         ("https://169.254.169.254/latest", "not of the public internet"),
+        ("https://localhost/", "not of the public internet"),
+        ("https://localhost.:9443/", "not of the public internet"),
         ("https://[::1]/", "not of the public internet"),
         ("https://[::ffff:10.0.0.1]/", "not of the public internet"),
         ("https://[64:ff9b::a00:1]/", "not of the public internet"),

@@ -1,6 +1,6 @@
 //! Webhooks: what other programs are told, and how they are managed.
 
-use super::{text, whole};
+use super::{flag, text, whole};
 use crate::http::openapi::{Group, Needs, Operation, operation};
 use nts_api::ProblemCode::{NotFound, UnknownEvent};
 use nts_api::{Webhook, WebhookBody, WebhookDeliveries, WebhookDelivery, WebhookList};
@@ -40,7 +40,7 @@ pub fn change_webhook() -> Operation {
 
 pub fn remove_webhook() -> Operation {
     operation(Group::Webhooks, "delete_webhook", "Delete a webhook")
-        .says("It gets no messages any more, also none that are owed to it.")
+        .says("It gets no messages any more, also none that are owed to it. They are removed soon afterwards.")
         .gives_nothing("It is deleted.")
         .on(Needs::Webhook)
         .problems(&[NotFound])
@@ -56,7 +56,11 @@ pub fn test_webhook() -> Operation {
 
 pub fn renew_secret() -> Operation {
     operation(Group::Webhooks, "renew_webhook_secret", "Give a webhook another secret")
-        .says("For a while messages are signed with the secret before as well: see `old_secret_until`.")
+        .says(
+            "For a day messages are signed with the secret before as well: see `old_secret_until`. Whoever asks again \
+             within that day gets the same secret.",
+        )
+        .query("at_once", flag(), "Another one in any case, and the secrets before sign no more.")
         .gives::<Webhook<'static>>(200, "The webhook, with its new secret.")
         .on(Needs::Webhook)
         .problems(&[NotFound])
