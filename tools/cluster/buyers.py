@@ -37,12 +37,17 @@ class Books:
     def errors_by_kind(self, begin, end):
         return collections.Counter(kind for when, kind in self.errors if begin <= when < end)
 
-    def silence(self, begin, end):
-        """The longest time without a sale that began between the two, in seconds."""
-        times = sorted(when for when, _ in self.paid.values())
-        times = [when for when in times if when < end] + [end]
-        gaps = [later - max(earlier, begin) for earlier, later in zip([begin, *times], times) if later > begin]
-        return max(gaps, default=end - begin)
+    def longest_gap(self, begin, end):
+        """The longest time without a sale that began between the two, in seconds, and when it was over."""
+        times = sorted(when for when, _ in self.paid.values() if when >= begin)
+        last, gaps = begin, [(0.0, begin)]
+        for when in times:
+            if last < end:
+                gaps.append((when - last, when))
+            last = when
+        if last < end:
+            gaps.append((end - last, end))
+        return max(gaps)
 
 
 class Buyer(threading.Thread):

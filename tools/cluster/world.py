@@ -87,8 +87,10 @@ class Watchdog(threading.Thread):
                 # A "V" is a farewell.
                 self.armed, self.fed = not said.endswith("V"), time.monotonic()
             # A machine that is paused as a whole has a watchdog that is paused, too.
-            if self.machine.frozen or not self.machine.on:
+            if self.machine.frozen:
                 self.fed = time.monotonic()
+            elif not self.machine.on:
+                self.armed = False
             elif self.armed and time.monotonic() - self.fed > self.timeout:
                 self.armed = False
                 self.machine.note(f"the watchdog resets {self.machine.name}")
@@ -103,7 +105,7 @@ class Machine:
     def __init__(self, world, name, address):
         self.world, self.name, self.address = world, name, address
         self.root = f"{world.dir}/{name}"
-        self.on, self.frozen, self.resets = False, False, 0
+        self.on, self.frozen, self.apart, self.resets = False, False, False, 0
         self.services, self.running, self.due = {}, {}, {}
         self.lock = threading.RLock()
         self.netns = None
@@ -145,7 +147,7 @@ class Machine:
         with self.lock:
             if self.on:
                 return
-            if not self.world.loopback:
+            if not self.world.loopback and not self.apart:
                 run("ip", "link", "set", self.port, "up")
             self.on = True
             for name in services or self.services:
@@ -179,9 +181,11 @@ class Machine:
             self.drop_virtual_address()
 
     def cut(self):
+        self.apart = True
         run("ip", "link", "set", self.port, "down")
 
     def heal(self):
+        self.apart = False
         run("ip", "link", "set", self.port, "up")
 
     def freeze(self):
@@ -247,8 +251,8 @@ class Machine:
 class World:
     """Three machines, the backup machine, and the network between them. Buyers are in it, too."""
 
-    def __init__(self, directory, loopback, note):
-        self.dir, self.loopback, self.note = directory, loopback, note
+    def __init__(self, directory, loopback, asynchronous, note):
+        self.dir, self.loopback, self.asynchronous, self.note = directory, loopback, asynchronous, note
         self.net = "127.0.0" if loopback else "10.0.0"
         self.virtual = f"{self.net}.10"
         self.pg = max(glob.glob("/usr/lib/postgresql/*/bin/postgres"), key=lambda path: int(path.split("/")[4])).split("/")[4]
@@ -332,8 +336,13 @@ class World:
             shutil.chown(f"{root}/{place}", "postgres")
         os.chmod(f"{root}/etc/cluster/machine.key", 0o600)
         # The one line that the files of deploy/cluster do not have: the watchdog is played.
-        with open(f"{root}/etc/patroni/patroni.yml", "a", encoding="utf-8") as file:
-            file.write("  driver: testing\n")
+        patroni = f"{root}/etc/patroni/patroni.yml"
+        with open(patroni, encoding="utf-8") as file:
+            text = file.read() + "  driver: testing\n"
+        if self.asynchronous:
+            text = re.sub(r"(?m)^    synchronous_mode(_strict)?: .*\n", "", text)
+        with open(patroni, "w", encoding="utf-8") as file:
+            file.write(text)
         machine.watchdog = Watchdog(machine)
         machine.watchdog.start()
 
@@ -341,6 +350,7 @@ class World:
         patroni = {**settings(f"{root}/etc/patroni/patroni.env"), "PYTHONPATH": f"{self.dir}/patroni"}
         machine.service("patroni", ["/usr/bin/python3", "-m", "patroni", f"{root}/etc/patroni/patroni.yml"],
                         user="postgres", env=patroni, restart=5)
+        machine.service("etcd-leader", [f"{root}/usr/local/sbin/nts-etcd-leader"], restart=5)
         machine.service("haproxy", ["haproxy", "-db", "-f", f"{root}/etc/haproxy/haproxy.cfg"])
         if not self.loopback:
             pid = f"{root}/keepalived"
@@ -413,7 +423,7 @@ class World:
         members = self.members()
         roles = sorted(member["role"] for member in members.values())
         follow = sum(member["state"] == "streaming" for member in members.values())
-        synchronous = {"sync_standby", "quorum_standby"} & set(roles)
+        synchronous = self.asynchronous or {"sync_standby", "quorum_standby"} & set(roles)
         if len(roles) != 3 or "leader" not in roles or follow != 2 or not synchronous:
             return False
         return all(self.ask(machine.address, 9000, "/readyz")[0] == 200 for machine in self.machines)
