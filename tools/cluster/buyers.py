@@ -38,16 +38,9 @@ class Books:
         return collections.Counter(kind for when, kind in self.errors if begin <= when < end)
 
     def longest_gap(self, begin, end):
-        """The longest time without a sale that began between the two, in seconds, and when it was over."""
-        times = sorted(when for when, _ in self.paid.values() if when >= begin)
-        last, gaps = begin, [(0.0, begin)]
-        for when in times:
-            if last < end:
-                gaps.append((when - last, when))
-            last = when
-        if last < end:
-            gaps.append((end - last, end))
-        return max(gaps)
+        """The longest time without a sale between the two, in seconds, and when it was over."""
+        times = sorted(when for when, _ in self.paid.values() if begin <= when < end)
+        return max((later - earlier, later) for earlier, later in zip([begin, *times], [*times, end]))
 
 
 class Buyer(threading.Thread):

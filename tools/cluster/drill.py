@@ -38,7 +38,7 @@ class Drill:
         self.world = World(arguments.dir, arguments.loopback, arguments.asynchronous, self.note)
         self.books, self.stop = Books(), threading.Event()
         self.windows = []  # (scenario, begin, end)
-        self.ages = []  # (when, seconds): counts that were older than they may be, of any process that answered
+        self.old = []  # (when, seconds): somebody was shown old counts, by a machine that was back for so long
         self.faults = []
 
     def note(self, text):
@@ -214,12 +214,12 @@ class Drill:
                 if machine.on and not machine.frozen and not machine.apart:
                     age = self.age(machine)
                     if FRESH < age < float("inf"):
-                        self.ages.append((time.monotonic(), age))
+                        self.old.append((time.monotonic(), time.monotonic() - machine.back))
 
     def stale(self, begin, end):
-        """For how long after the first sale after the longest silence some process still showed old counts."""
+        """For how long some process still showed old counts, after it sold again and the machine was back."""
         _, again = self.books.longest_gap(begin, end)
-        return max((when - again for when, _ in self.ages if again <= when < end), default=0.0)
+        return max((min(when - again, back) for when, back in self.old if again <= when < end), default=0.0)
 
     def fresh(self):
         return all(self.age(machine) < FRESH for machine in self.world.machines)
@@ -231,17 +231,20 @@ class Drill:
         if self.world.loopback:
             every = [scenario for scenario in every if scenario not in (self.cut, self.standby)]
             self.note("left out, because there are no namespaces: cut, standby")
-        if self.arguments.only:
-            every = [scenario for scenario in every if scenario.__name__ in self.arguments.only.split(",")]
-        return every
+        names = [scenario.__name__ for scenario in every]
+        only = self.arguments.only.split(",") if self.arguments.only else names
+        if set(only) - set(names):
+            raise Failed(f"there are these scenarios: {', '.join(names)}")
+        return [scenario for scenario in every if scenario.__name__ in only]
 
     def sell(self):
+        scenarios = self.scenarios()
         buyers = [Buyer(number, self.world, self.books, self.stop) for number in range(self.arguments.buyers)]
         for buyer in buyers:
             buyer.start()
         threading.Thread(target=self.watch_counts, daemon=True).start()
         eventually("somebody has tickets", lambda: len(self.books.paid) > 20, 30)
-        for scenario in self.scenarios():
+        for scenario in scenarios:
             begin = time.monotonic()
             self.note(f"--- {scenario.__name__}: {scenario.__doc__}")
             scenario()

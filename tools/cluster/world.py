@@ -106,9 +106,10 @@ class Machine:
         self.world, self.name, self.address = world, name, address
         self.root = f"{world.dir}/{name}"
         self.on, self.frozen, self.apart, self.resets = False, False, False, 0
+        self.back = time.monotonic()  # since when it can be reached, after whatever happened to it
         self.services, self.running, self.due = {}, {}, {}
         self.lock = threading.RLock()
-        self.netns = None
+        self.netns, self.sessions = None, set()
         if not world.loopback:
             holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
             mine = os.readlink("/proc/self/ns/net")
@@ -141,6 +142,7 @@ class Machine:
             self.running[name] = subprocess.Popen(
                 command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.root, start_new_session=True
             )
+        self.sessions.add(self.running[name].pid)
         self.due.pop(name, None)
 
     def power_on(self, services=None):
@@ -149,7 +151,7 @@ class Machine:
                 return
             if not self.world.loopback and not self.apart:
                 run("ip", "link", "set", self.port, "up")
-            self.on = True
+            self.on, self.back = True, time.monotonic()
             for name in services or self.services:
                 self.start(name)
 
@@ -185,7 +187,7 @@ class Machine:
         run("ip", "link", "set", self.port, "down")
 
     def heal(self):
-        self.apart = False
+        self.apart, self.back = False, time.monotonic()
         run("ip", "link", "set", self.port, "up")
 
     def freeze(self):
@@ -196,7 +198,7 @@ class Machine:
     def wake(self):
         with self.lock:
             self.signal(signal.SIGCONT)
-            self.frozen = False
+            self.frozen, self.back = False, time.monotonic()
 
     def pids(self):
         """The processes of this machine: those in its network namespace, or those that came from what was started."""
@@ -210,14 +212,17 @@ class Machine:
                 except OSError:
                     pass
             return found
-        parents = {}
+        parents, found = {}, set()
         for pid in every:
             try:
                 with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-                    parents[pid] = int(file.read().rsplit(")", 1)[1].split()[1])
+                    _, parent, _, session = file.read().rsplit(")", 1)[1].split()[:4]
             except OSError:
-                pass
-        found = {process.pid for process in self.running.values()}
+                continue
+            parents[pid] = int(parent)
+            if int(session) in self.sessions:
+                found.add(pid)
+        # Patroni puts PostgreSQL into a session of its own.
         for path in glob.glob(f"{self.root}/var/lib/postgresql/*/nts/postmaster.pid"):
             with open(path, encoding="utf-8") as file:
                 found.add(int(file.readline()))
@@ -329,10 +334,9 @@ class World:
         with open(pem, "a", encoding="utf-8") as file:
             file.write(signed[signed.index("-----BEGIN"):])
         self.adapt(machine)
-        for place in (f"var/lib/postgresql/{self.pg}", "var/run/postgresql", "run/haproxy", "var/lib/etcd"):
+        for place in ("var/lib/postgresql", "var/run/postgresql", "run/haproxy", "var/lib/etcd"):
             os.makedirs(f"{root}/{place}", exist_ok=True)
-        for place in ("var/lib/postgresql", f"var/lib/postgresql/{self.pg}", "var/run/postgresql", "etc/patroni/patroni.yml",
-                      "etc/cluster/machine.key"):
+        for place in ("var/lib/postgresql", "var/run/postgresql", "etc/cluster/machine.key"):
             shutil.chown(f"{root}/{place}", "postgres")
         os.chmod(f"{root}/etc/cluster/machine.key", 0o600)
         # The one line that the files of deploy/cluster do not have: the watchdog is played.
@@ -347,7 +351,8 @@ class World:
         machine.watchdog.start()
 
         machine.service("etcd", ["etcd"], env=settings(f"{root}/etc/default/etcd"))
-        patroni = {**settings(f"{root}/etc/patroni/patroni.env"), "PYTHONPATH": f"{self.dir}/patroni"}
+        patroni = {**settings(f"{root}/etc/patroni/patroni.env"), "PYTHONPATH": f"{self.dir}/patroni",
+                   "HOME": f"{root}/var/lib/postgresql"}
         machine.service("patroni", ["/usr/bin/python3", "-m", "patroni", f"{root}/etc/patroni/patroni.yml"],
                         user="postgres", env=patroni, restart=5)
         machine.service("etcd-leader", [f"{root}/usr/local/sbin/nts-etcd-leader"], restart=5)
@@ -364,6 +369,9 @@ class World:
         given = {name: value for name, value in settings(f"{machine.root}/etc/nts/nts.env").items() if value}
         limits = ["CLIENT_HOLDS", "CLIENT_PLACES", "CLIENT_SHARE", "CLIENT_PAYMENTS", "CLIENT_DECLINES", "DECLINED_PERCENT"]
         given.update({f"NTS_{limit}": "0" for limit in limits})
+        if self.loopback:
+            # The primary's certificate is for 127.0.0.1, where the HAProxy of the real thing is, and its own address.
+            given["NTS_DATABASE"] = re.sub("sslmode=.*", "sslmode=require", given["NTS_DATABASE"])
         given["NTS_SANDBOX"] = f"{self.dir}/sandbox/nts.sandbox"
         return given
 
