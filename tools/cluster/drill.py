@@ -392,6 +392,7 @@ def main():
     parser.add_argument("--asynchronous", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--nts")
     parser.add_argument("--buyers", type=int, default=30)
     arguments = parser.parse_args()
     drill = None
