@@ -242,7 +242,6 @@ pub fn assemble(parts: Parts) -> Assembled {
     let Parts { config, clock, ids, secrets, ticket_keys, organiser_key, events, reads, .. } =
         parts;
     let (clock, metrics) = (Arc::new(clock), Arc::new(Metrics::default()));
-    metrics.ready.set(1);
     let overload = Overload::new(config.overload_lag_ms);
     let slots = Slots::new(config.connections, config.client_connections());
     let admission =

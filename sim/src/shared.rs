@@ -511,7 +511,8 @@ impl Reader for SharedReader {
         let at_ms = self.server.now_ms();
         let db = self.db()?;
         let mark = db.done.iter().map(|(connection, n)| (*connection as i64, *n as i64)).collect();
-        Ok(Some(VersionVector { at_ms, mark }))
+        let (is_another_history, stopped, on_standby) = (false, None, None);
+        Ok(Some(VersionVector { at_ms, mark, is_another_history, stopped, on_standby }))
     }
 
     /// Nobody asks: the auditor looks at everything after each step.

@@ -20,9 +20,11 @@ mod failures;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../it/harness.rs"]
 mod harness;
+mod history;
 mod keys;
 mod moving;
 mod pooler;
+mod ready;
 mod shops;
 mod starts;
 mod watching;

@@ -168,6 +168,21 @@ impl Database {
         }
     }
 
+    /// Accepts its history as it is, after it went back to an earlier state: why nobody recorded anything, if so.
+    /// The error is a sentence.
+    pub fn accept_history(&self) -> Result<Option<String>, String> {
+        match self {
+            Database::File(path) => Err(format!(
+                "{} is a file: nobody can know that it was replaced by an older copy, and nothing is refused for \
+                 it. Nothing was changed. nts audit finds what the provider has and the file has not.",
+                path.display()
+            )),
+            Database::Server(target) => {
+                PgStore::accept_history(target).map_err(|error| error.to_string())
+            }
+        }
+    }
+
     /// Takes back that everything in it was moved elsewhere, and tells where to.
     pub fn resume(&self, clock: Clock) -> Result<Option<String>, OpenError> {
         let mut opened = self.open_also_retired(clock)?;

@@ -39,6 +39,7 @@ pub(super) use transfer::{Export, Import};
 use crate::clock::Clock;
 use crate::ids::{NODES, Node};
 use crate::store::event_row::event_columns;
+use crate::store::history::{self, Course, Memory};
 use crate::store::records::door;
 use crate::store::test_orders::{NO_PROVIDER, PROVIDER};
 use crate::store::transfer::MOVED_TO;
@@ -94,14 +95,16 @@ const MOST_BLOCKED: u32 = 2;
 /// Who waits this long for the locks has others in the way.
 const IN_THE_WAY: Duration = Duration::from_millis(2);
 /// Begins or takes over the row of a writer: its number, a new epoch, and its last batch if it has
-/// no row any more. Waits for whoever is changing it.
+/// no row any more. Waits for whoever is changing it. A number that is smaller than one that was acknowledged
+/// tells that the database went back.
 const BEGIN_WRITER: &str = "INSERT INTO writers (id, epoch, batch, seen_ms)
     VALUES ($1, $2, $3, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
     ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, seen_ms = excluded.seen_ms
     RETURNING batch";
 /// Counts a batch, unless a newer connection of the same writer has drawn another epoch.
 const COUNT_BATCH: &str = "WITH counted AS (
-    UPDATE writers SET batch = batch + 1, seen_ms = $4
+    UPDATE writers SET batch = batch + 1,
+        seen_ms = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
     WHERE id = $1 AND epoch = $2 AND batch = $3
     RETURNING 1)
     SELECT 1 / count(*) FROM counted";
@@ -128,6 +131,8 @@ const NODE_LOCKS: i32 = 0x6e74_7331;
 const OTHER_NODES: &str = "SELECT count(*) FROM pg_locks
     WHERE locktype = 'advisory' AND classid = $1::bigint AND pid <> pg_backend_pid()
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+/// What is written to prove that something can be written, in bytes: as much as a few orders.
+const PROOF_BYTES: usize = 64 * 1024;
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
@@ -175,6 +180,8 @@ pub struct PgStore {
     prune_at_ms: TimeMs,
     /// Why nothing may be recorded here any more, as of the last fence.
     retired: Option<String>,
+    /// Why nothing may be recorded until a person has looked, as of the last fence.
+    stopped: Option<String>,
     /// With which provider this process serves, once it has said so.
     provider: Option<String>,
 }
@@ -206,6 +213,7 @@ impl PgStore {
             loaded_unlimited: BTreeSet::new(),
             prune_at_ms: 0,
             retired: None,
+            stopped: None,
             provider: None,
         };
         let mut begin = || {
@@ -216,7 +224,6 @@ impl PgStore {
             Ok((schema::secret(&mut store.link)?, last.map_or(0, |id| (id.0 >> 64) as u64)))
         };
         let (secret, last_high) = begin().map_err(|trouble: Trouble| failed(&trouble))?;
-        schema::tell_promise(&mut store.link);
         let node = store.node.clone();
         Ok(Opened { store, last_high, node, secret, fresh })
     }
@@ -228,6 +235,19 @@ impl PgStore {
         self.link.retry_until_ok(|| ask!(schema::KEEP, key, text))?;
         let kept = schema::get(&mut self.link, key)?;
         kept.ok_or_else(|| Fault::NotDone(format!("what was kept under {key} is gone")))
+    }
+
+    /// Accepts the history of the database as it is: why nobody recorded anything, if so. The error is a sentence.
+    pub fn accept_history(target: &Target) -> Result<Option<String>, OpenError> {
+        let failed = |trouble: Trouble| schema::failed(target, &trouble);
+        let mut link = Link::new(target.named("nts accept-history"), Use::Serving)
+            .map_err(|error| failed(Trouble::Unreadable(error.to_string())))?;
+        link.connect().map_err(failed)?;
+        if !schema::readable(&mut link).map_err(failed)? {
+            let what = "it is none of this version".to_owned();
+            return Err(OpenError::NotOurs { database: target.name.clone(), what });
+        }
+        schema::accept(&mut link).map_err(failed)
     }
 
     /// A text that was kept under this key.
@@ -244,14 +264,20 @@ impl PgStore {
 
     /// Connects anew, waits until everything older of this writer is decided and makes sure that
     /// nothing older of it can be recorded any more. It is a durable commit of our own.
-    fn fence(&mut self) -> Result<(), Trouble> {
+    ///
+    /// Tells the number of the last batch that is recorded. If it is smaller than that of a batch which was
+    /// acknowledged, the database went back: that is written down there, and nobody records anything.
+    fn fence(&mut self) -> Result<i64, Trouble> {
         self.open = false;
+        let known = self.link.target().history.remembered();
         self.link.connect()?;
         self.take_node()?;
         let mut tries = 0;
         loop {
             let epoch = draw();
-            let fenced = self.link.ask(&[ask!(BEGIN_WRITER, self.writer, epoch, self.batch)]);
+            // Where the row cannot have been removed yet, its absence is a number, too.
+            let missing = if known.is_kept(self.writer) { 0 } else { self.batch };
+            let fenced = self.link.ask(&[ask!(BEGIN_WRITER, self.writer, epoch, missing)]);
             match fenced {
                 // A warning: the commit may be here alone and not on the standby.
                 Ok(_) if self.link.warned() => {
@@ -260,11 +286,13 @@ impl PgStore {
                 }
                 Ok(rows) => {
                     self.link.settle();
-                    self.batch = one(&rows[0])?;
+                    let found = one(&rows[0])?;
                     self.epoch = epoch;
+                    self.follow_history(&known, found)?;
                     // Who retires a database does it after this epoch, or before this question.
                     self.retired = self.why_retired()?;
-                    return Ok(());
+                    schema::tell_promise(&mut self.link);
+                    return Ok(found);
                 }
                 Err(Trouble::Sql { code, .. })
                     if code == SqlState::T_R_SERIALIZATION_FAILURE && tries < 3 =>
@@ -282,6 +310,41 @@ impl PgStore {
                 }
             }
         }
+    }
+
+    /// Looks whether the database is what it was. `found` is the last batch of this writer there.
+    fn follow_history(&mut self, known: &Memory, found: i64) -> Result<(), Trouble> {
+        let answers = self.link.ask(&[ask!(schema::STATE), ask!(reader::BATCHES)])?;
+        let told = schema::Told::read(&answers[0])?;
+        let mark: Vec<(i64, i64)> = answers[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
+        let history = self.link.target().history.clone();
+        self.stopped = told.stopped;
+        match known.compare(told.history, &mark) {
+            Course::Same => {
+                self.batch = found;
+                history.learn_all(told.history, &mark);
+            }
+            // What was recorded in another history is forgotten, and no number of it is used again.
+            Course::Accepted => {
+                history.learn_all(told.history, &mark);
+                (self.writer, self.batch) = (draw(), 0);
+                self.link.ask(&[ask!(BEGIN_WRITER, self.writer, self.epoch, 0i64)])?;
+                if !known.is_new() {
+                    tracing::warn!(
+                        history = told.history,
+                        "a person has accepted the history of the database"
+                    );
+                }
+            }
+            Course::WentBack(why) => {
+                if self.stopped.is_none() {
+                    schema::stop(&mut self.link, known.number(), &why)?;
+                    tracing::error!("ALARM: {}", history::told(&why));
+                }
+                self.stopped.get_or_insert_with(|| history::told(&why));
+            }
+        }
+        Ok(())
     }
 
     /// Why this process may record nothing here any more.
@@ -607,7 +670,7 @@ impl PgStore {
             asks.push(ask!(PRUNE, old, wrong, most));
         }
         let pruning = asks.len().saturating_sub(1);
-        asks.push(ask!(COUNT_BATCH, self.writer, self.epoch, self.batch, batch.now_ms));
+        asks.push(ask!(COUNT_BATCH, self.writer, self.epoch, self.batch));
         self.open = true;
         if !put.is_empty() {
             // What an organiser said and what came of it share their columns: make sure that
@@ -741,6 +804,9 @@ impl Store for PgStore {
         if let Some(why) = &self.retired {
             return Err(Fault::NotDone(why.clone()));
         }
+        if let Some(why) = &self.stopped {
+            return Err(Fault::Stopped(why.clone()));
+        }
         self.try_load(keys, requests).map_err(|trouble| self.not_done(trouble))
     }
 
@@ -762,6 +828,7 @@ impl Store for PgStore {
         if done.is_ok() {
             self.batch = number;
             (self.overtaken, self.blocked) = (0, 0);
+            self.link.target().history.learn(self.writer, number);
         }
         done
     }
@@ -798,6 +865,33 @@ impl Store for PgStore {
         self.roll_back();
     }
 
+    fn prove(&mut self) -> Result<(), Fault> {
+        self.release();
+        let mut drawn = vec![0u8; PROOF_BYTES / 2];
+        getrandom::fill(&mut drawn).map_err(|error| Fault::NotDone(error.to_string()))?;
+        let filling: String = drawn.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = format!("proof {}", self.writer);
+        self.open = true;
+        let (put, forget) = (ask!(schema::PUT, key.clone(), filling), ask!(schema::FORGET, key));
+        let proved = self.link.ask(&[ask!(BEGIN), put, forget, ask!(COMMIT)]);
+        match proved {
+            Ok(_) if self.link.warned() => {
+                self.open = false;
+                self.link.leave();
+                Err(Fault::Away("a commit was not replicated".into()))
+            }
+            Ok(_) => {
+                self.open = false;
+                Ok(())
+            }
+            Err(trouble) => Err(match self.not_done(trouble) {
+                // Nobody was in the way of it.
+                Fault::Conflict(why) => Fault::Away(why),
+                fault => fault,
+            }),
+        }
+    }
+
     fn last_version(&self) -> Option<(i64, i64)> {
         Some((self.writer, self.batch))
     }
@@ -807,7 +901,7 @@ impl Store for PgStore {
     }
 
     fn recover(&mut self) -> Result<bool, Fault> {
-        self.fence()?;
-        Ok(self.tried == Some(self.batch))
+        let found = self.fence()?;
+        Ok(self.tried == Some(found))
     }
 }

@@ -8,6 +8,7 @@
 use super::connect::{Hosts, Known, Place, Use, connect};
 use super::tls::{Tls, Trust};
 use crate::store::Fault;
+use crate::store::history::History;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::Pin;
@@ -154,6 +155,8 @@ pub struct Target {
     tls: Tls,
     /// What this process knows of them.
     known: Arc<Known>,
+    /// What this process remembers of the database's history.
+    pub(super) history: History,
     /// Where, without the password: for messages.
     pub(super) name: String,
     /// Tells this process from the others. Drawn anew at each start.
@@ -215,6 +218,7 @@ impl Target {
             hosts,
             tls: Tls::new(&trust)?,
             known: Arc::default(),
+            history: History::default(),
             name,
             process: i64::from_le_bytes(drawn) & i64::MAX,
         })
@@ -234,7 +238,12 @@ impl Target {
 
     /// The same database as another process sees it.
     pub fn other_process(&self) -> Target {
-        Target { process: draw() & i64::MAX, known: Arc::default(), ..self.clone() }
+        Target {
+            process: draw() & i64::MAX,
+            known: Arc::default(),
+            history: History::default(),
+            ..self.clone()
+        }
     }
 }
 

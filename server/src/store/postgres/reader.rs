@@ -7,6 +7,7 @@ use super::rows::{self, Orders, order_columns};
 use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
+use crate::store::history::{self, Course};
 use crate::store::records::{self, Row, Tables, Value};
 use crate::store::{
     Fault, Lane, Listing, NamedTicket, OrderPage, Owner, OwnerPage, Reader, VersionVector, codec,
@@ -128,7 +129,7 @@ const DUE_HOLDS: &str = due!("state = 0");
 const DUE_PAYMENTS: &str = due!("state > 0");
 
 /// What tells that some writer has committed something. Each of them counts its batches.
-const BATCHES: &str = "SELECT id, batch FROM writers WHERE batch > 0 ORDER BY id";
+pub(super) const BATCHES: &str = "SELECT id, batch FROM writers WHERE batch > 0 ORDER BY id";
 
 /// How long one statement may take that reads everything.
 const VERIFY: Duration = Duration::from_secs(3_600);
@@ -353,12 +354,32 @@ impl Reader for PgReader {
 
     fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
         let turned = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now_ms());
+        let history = self.link.target().history.clone();
+        // Before it is looked which server is asked.
+        let known = history.remembered();
         self.again(|link| {
-            let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES)])?;
+            let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES), ask!(schema::STATE)])?;
             link.is_ours(&found[0])?;
-            let mark = found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
+            let mark: Vec<(i64, i64)> =
+                found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
             let at_ms = rows::one(&found[0])?;
-            Ok(Some(VersionVector { at_ms: turned.unwrap_or(at_ms), mark }))
+            let mut told = schema::Told::read(&found[2])?;
+            let course = known.compare(told.history, &mark);
+            if let Course::WentBack(why) = &course {
+                if told.stopped.is_none() {
+                    schema::stop(link, known.number(), why)?;
+                }
+                told.stopped.get_or_insert_with(|| history::told(why));
+            } else {
+                history.learn_all(told.history, &mark);
+            }
+            Ok(Some(VersionVector {
+                at_ms: turned.unwrap_or(at_ms),
+                mark,
+                is_another_history: course != Course::Same,
+                stopped: told.stopped,
+                on_standby: told.on_standby,
+            }))
         })
     }
 
