@@ -3,7 +3,7 @@
 use clap::Args;
 use nts_server::audit::{Against, audit};
 use nts_server::clock::Clock;
-use nts_server::config::Config;
+use nts_server::config::{Config, DatabaseName};
 use nts_server::reads::Reads;
 use nts_server::run;
 use nts_server::store::test_orders::Mode;
@@ -32,6 +32,19 @@ pub struct AuditArgs {
 
     #[command(flatten)]
     config: Config,
+}
+
+/// Accepts the history of a database that went back to an earlier state.
+pub fn accept_history(database: &DatabaseName) -> Result<(), String> {
+    let database = Database::parse(database.told())?;
+    match database.accept_history()? {
+        Some(why) => say!(
+            "Accepted: {database} goes on as it is now ({why}). All processes sell again by themselves. Orders \
+             that are not in it are gone; nts audit tells which of them were paid."
+        ),
+        None => say!("Nobody has noticed that {database} went back. Nothing was changed."),
+    }
+    Ok(())
 }
 
 /// 0: everything agrees. 1: something does not. 2: the audit could not run.
@@ -69,6 +82,11 @@ async fn make(args: &AuditArgs) -> Result<nts_server::audit::Report, String> {
     let opened = opened.await.map_err(|e| e.to_string())?;
     let (reader, secret, mode) = opened.map_err(|e: Fault| e.to_string())?;
     let reads = Reads::threads(vec![reader]).map_err(|e| e.to_string())?;
+    if let Some(versions) = reads.ask(|r| r.versions()).await.map_err(|e| e.to_string())?
+        && let Some(why) = versions.stopped
+    {
+        eprintln!("nts: {why}.");
+    }
     let events = reads.ask(|r| r.events()).await.map_err(|e| e.to_string())?;
     if !args.books_only {
         let orders = reads.ask(|r| r.all_orders(None, 1)).await.map_err(|e| e.to_string())?.orders;

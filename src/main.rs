@@ -94,6 +94,14 @@ enum Command {
         #[command(flatten)]
         args: Box<audit::AuditArgs>,
     },
+    /// Sell again from a PostgreSQL database that went back to an earlier state: an old copy, or a standby that
+    /// had not heard the last orders. Run nts audit and nts audit --settle before. Processes that serve go on by
+    /// themselves
+    AcceptHistory {
+        /// The database
+        #[arg(long, env = "NTS_DATABASE", hide_env_values = true, default_value = "nts.db")]
+        database: DatabaseName,
+    },
     /// Print the audit log: who did what to which event or order, and when. It holds what organisers do,
     /// every refund, and alarms; buyers' holds and payments are in their orders
     AuditLog {
@@ -224,6 +232,7 @@ fn main() -> ExitCode {
         Some(Command::MigrateStore { from, to: Some(to), .. }) => migrate::migrate(&from, &to),
         Some(Command::MigrateStore { from, to: None, .. }) => migrate::resume(&from),
         Some(Command::Audit { args }) => return audit::run(&args),
+        Some(Command::AcceptHistory { database }) => audit::accept_history(&database),
         Some(Command::AuditLog { args }) => audit_log::run(&args),
         Some(Command::Rush { args }) => return rush::run(&args),
         Some(Command::Simulate { args }) => return simulate::run(&args),

@@ -192,6 +192,10 @@ pub enum Mutant {
     WebhookNotOwed,
     /// A message to a webhook that was not taken counts as delivered.
     WebhookNotRetried,
+    /// Nobody compares what the database has recorded with what is remembered of it.
+    HistoryNotCompared,
+    /// A commit to which the database said nothing is taken as failed.
+    SilenceIsFailed,
 }
 
 impl Mutant {
@@ -199,7 +203,11 @@ impl Mutant {
     pub const DOOR: [Mutant; 3] =
         [Mutant::AdmitsTwice, Mutant::NonceForgotten, Mutant::RevokedAdmits];
 
-    /// All of them: the simulation notices each.
+    /// Those of a database that goes back to an earlier state or says nothing, which `sim/tests/histories.rs`
+    /// notices.
+    pub const HISTORY: [Mutant; 2] = [Mutant::HistoryNotCompared, Mutant::SilenceIsFailed];
+
+    /// All others: the simulation notices each.
     pub const ALL: [Mutant; 93] = [
         Mutant::WebhookNotOwed,
         Mutant::WebhookNotRetried,

@@ -88,6 +88,12 @@ impl Catalogue {
         seen.min(now - i64::try_from(doubt.as_millis()).unwrap_or(0))
     }
 
+    /// The database has another history than before: what our own writer has told is not newer than what is read
+    /// there.
+    pub fn forget_batches(&self) {
+        self.known().events.values_mut().for_each(|entry| entry.batch = None);
+    }
+
     /// Takes in what other processes have committed: all events, if anything has changed since the last
     /// time, and the marks of the batches that are in them, as it was seen at `at_ms`. What our own writer
     /// has told of a later batch is newer, and stays.

@@ -1,6 +1,9 @@
 //! What is counted, for Prometheus.
 
 pub mod figures;
+mod health;
+
+pub use health::Health;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -84,8 +87,14 @@ pub struct Metrics {
     pub failed_batches: Counter,
     /// Batches that made way for another process.
     pub overtaken: Counter,
-    /// 1 if the last batch could be committed.
+    /// 1 if something can be sold, when it was looked last.
     pub ready: Gauge,
+    /// Whether something can be sold, and why not.
+    pub health: Health,
+    /// 1 while the database is in an earlier state than it was, and nobody has accepted it.
+    pub history_went_back: Gauge,
+    /// 1 if what is acknowledged is on a synchronous standby as well.
+    pub on_standby: Gauge,
     /// Holds that were given.
     pub holds: Counter,
     /// Commands that the rules refused, by reason.
@@ -146,6 +155,9 @@ impl Default for Metrics {
             failed_batches: Counter::default(),
             overtaken: Counter::default(),
             ready: Gauge::default(),
+            health: Health::default(),
+            history_went_back: Gauge::default(),
+            on_standby: Gauge::default(),
             holds: Counter::default(),
             refusals: Family::default(),
             limited: Family::default(),
@@ -181,7 +193,11 @@ impl Default for Metrics {
         let text = "Batches that could not be committed; their callers got 503";
         r.register("commits_failed", text, m.failed_batches.clone());
         r.register("overtaken", "Batches that made way for another process", m.overtaken.clone());
-        r.register("ready", "1 if the last batch could be committed", m.ready.clone());
+        r.register("ready", "1 if something can be sold", m.ready.clone());
+        let text = "1 while the database is in an earlier state and nobody has accepted it";
+        r.register("history_went_back", text, m.history_went_back.clone());
+        let text = "1 if commits in PostgreSQL are on a synchronous standby as well";
+        r.register("database_synchronous_standby", text, m.on_standby.clone());
         r.register("holds", "Holds given", m.holds.clone());
         r.register("refusals", "Refusals by reason", m.refusals.clone());
         r.register("limited", "Requests over a client's budget by reason", m.limited.clone());

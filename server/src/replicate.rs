@@ -16,6 +16,9 @@ const SKEW_MS: i64 = 1_000;
 /// revoked.
 const READ_KEYS: Duration = Duration::from_secs(1);
 
+/// So much longer than twice the last one a reading of the events may take, and is believed.
+const GROWS: Duration = Duration::from_millis(20);
+
 /// What is kept as the database has it.
 pub struct Replica {
     /// Reads what was committed.
@@ -51,24 +54,32 @@ pub async fn follow(replica: Arc<Replica>, every: Duration) {
     let mut mark = Vec::new();
     let mut faults = 0u32;
     let mut skewed = false;
+    let mut reading = Duration::ZERO;
+    let mut on_standby = None;
     loop {
         let mut wait = every;
         let last = mark.clone();
         let asking = Arc::clone(&replica);
         let read = move |reader: &mut dyn Reader| {
             let Some(versions) = read_versions(reader, &asking.clock)? else { return Ok(None) };
-            let begun = Instant::now();
             if !asking.codes.are_fresh(READ_KEYS) {
-                asking.codes.learn(&ticket_keys::all(reader.tables())?, begun);
+                asking.codes.learn(&ticket_keys::all(reader.tables())?, Instant::now());
             }
             let changed = versions.mark != last;
+            let begun = Instant::now();
             let events = changed.then(|| reader.events()).transpose()?;
             Ok(Some((versions, events, begun.elapsed())))
         };
-        match replica.reads.ask(read).await {
+        replica.metrics.health.asks();
+        let read = replica.reads.ask(read).await;
+        replica.metrics.health.answered(read.is_ok());
+        match read {
             Ok(Some((versions, events, took))) => {
-                wait = wait.max(took * 9);
+                reading = counted(reading, took);
+                wait = wait.max(reading * 9);
                 tell_skew(&replica, &mut skewed);
+                tell_history(&replica, &versions);
+                tell_standby(&replica, &versions, &mut on_standby);
                 replica.catalogue.refresh(events, &versions.mark, versions.at_ms);
                 mark = versions.mark;
                 if std::mem::take(&mut faults) > 0 {
@@ -85,6 +96,49 @@ pub async fn follow(replica: Arc<Replica>, every: Duration) {
         }
         sleep(wait).await;
     }
+}
+
+/// How long the last reading of the events is taken to have lasted. One that took far longer than the one before
+/// has waited for something else, a connection that was made anew, say.
+fn counted(before: Duration, took: Duration) -> Duration {
+    took.min(before * 2 + GROWS)
+}
+
+/// Raises an alarm if the database went back to an earlier state, and says when a person has accepted it.
+fn tell_history(replica: &Replica, versions: &VersionVector) {
+    if versions.is_another_history {
+        replica.catalogue.forget_batches();
+    }
+    let why = versions.stopped.as_deref();
+    let was_stopped = replica.metrics.history_went_back.get() == 1;
+    replica.metrics.health.stop(why);
+    replica.metrics.history_went_back.set(i64::from(why.is_some()));
+    match why {
+        Some(why) if !was_stopped => {
+            tracing::error!("ALARM: {why}");
+            replica.metrics.alarms.inc();
+        }
+        None if was_stopped => {
+            tracing::warn!("the history of the database was accepted: selling again")
+        }
+        _ => {}
+    }
+}
+
+/// Says whether what is acknowledged is on a standby as well, whenever that changes.
+fn tell_standby(replica: &Replica, versions: &VersionVector, known: &mut Option<bool>) {
+    let now = versions.on_standby;
+    replica.metrics.on_standby.set(i64::from(now == Some(true)));
+    match (*known, now) {
+        (Some(true), Some(false)) => tracing::warn!(
+            "the database has no synchronous standby any more: a failover may lose what is acknowledged from now on"
+        ),
+        (Some(false), Some(true)) => {
+            tracing::info!("what is acknowledged from now on is on a standby as well");
+        }
+        _ => {}
+    }
+    *known = now.or(*known);
 }
 
 /// Says how far the own clock is off, when that begins to matter to people who read the logs and when
@@ -105,4 +159,24 @@ fn tell_skew(replica: &Replica, skewed: &mut bool) {
         tracing::info!(ahead_ms, "the clock of this machine agrees with the database's again");
     }
     *skewed = now;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After an outage the first reading waits for a connection: it must not hold up the next one for nine times
+    /// as long.
+    #[test]
+    fn a_reading_that_waited_for_a_connection_does_not_hold_up_the_next_ones() {
+        let ms = Duration::from_millis;
+        assert!(counted(ms(5), ms(9_000)) * 9 < ms(300));
+        // One that really takes so long is believed after some rounds.
+        let mut reading = ms(5);
+        for _ in 0..6 {
+            reading = counted(reading, ms(1_000));
+        }
+        assert_eq!(reading, ms(1_000));
+        assert_eq!(counted(reading, ms(3)), ms(3));
+    }
 }

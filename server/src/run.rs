@@ -45,8 +45,8 @@ use crate::shop::Shop;
 use crate::stop::Stop;
 use crate::store::records::ticket_keys::{self, TicketKey};
 use crate::store::records::webhooks::{self as webhook_rows, Webhook};
-use crate::store::test_orders::{Mode, claim};
-use crate::store::{Database, MetaStore, Opened, Reader, VersionVector};
+use crate::store::test_orders::{Mode, NotClaimed, claim};
+use crate::store::{Database, Fault, MetaStore, OpenError, Opened, Reader, VersionVector};
 use crate::tasks::{AbortOnPanic, BackgroundRuntime, lower_thread_priority, spawn};
 use crate::tickets::Tickets;
 use crate::trust;
@@ -96,8 +96,11 @@ const RETENTION: Duration = Duration::from_secs(3_600);
 /// Why the server did not start: one or more sentences for who runs it.
 pub type Reason = String;
 
-/// How long the start waits for a database server that does not answer: machines that start
-/// together are not ready at the same moment.
+/// How many connections to the database answer pages, besides that of the writer.
+const READERS: usize = 2;
+
+/// How long the start waits for a database server that takes nothing yet: machines that start together are not
+/// ready at the same moment.
 const DATABASE: Duration = Duration::from_secs(60);
 
 /// Where the sandbox keeps what a real provider would know.
@@ -127,7 +130,7 @@ fn open_sandbox(path: &Path, clock: &Clock) -> Result<Arc<FakeStripe>, Reason> {
 
 /// Where several processes share a database they must share the sandbox, or each would know other
 /// payments. A mark beside its file tells it from another one of the same name on another machine.
-fn same_sandbox(path: &Path, store: &mut dyn MetaStore) -> Result<(), Reason> {
+fn same_sandbox(path: &Path, store: &mut dyn MetaStore) -> Result<(), NotBegun> {
     let mut mark = path.as_os_str().to_owned();
     mark.push(".mark");
     let mark = PathBuf::from(mark);
@@ -142,11 +145,11 @@ fn same_sandbox(path: &Path, store: &mut dyn MetaStore) -> Result<(), Reason> {
     if let Err(error) = linked
         && error.kind() != std::io::ErrorKind::AlreadyExists
     {
-        return Err(trouble(error));
+        return Err(trouble(error).into());
     }
     private_file::close(&mark);
     let here = std::fs::read_to_string(&mark).map_err(trouble)?;
-    let kept = store.meta_keep("sandbox", &here).map_err(|e| e.to_string())?;
+    let kept = store.meta_keep("sandbox", &here)?;
     if kept != here {
         tracing::error!(
             "the sandbox at {} is not the one with which this database was begun: payments that \
@@ -239,7 +242,6 @@ pub fn assemble(parts: Parts) -> Assembled {
     let Parts { config, clock, ids, secrets, ticket_keys, organiser_key, events, reads, .. } =
         parts;
     let (clock, metrics) = (Arc::new(clock), Arc::new(Metrics::default()));
-    metrics.ready.set(1);
     let overload = Overload::new(config.overload_lag_ms);
     let slots = Slots::new(config.connections, config.client_connections());
     let admission =
@@ -502,29 +504,74 @@ struct Begun {
     webhooks: Vec<Webhook>,
 }
 
-/// Opens the database and reads what is needed at the start. Waits where it must, so not from
-/// async code.
+/// Why the database did not give it.
+enum NotBegun {
+    /// That may be over in a moment.
+    MayPass(Reason),
+    /// Somebody must change something.
+    Hopeless(Reason),
+}
+
+impl From<Fault> for NotBegun {
+    fn from(fault: Fault) -> NotBegun {
+        match fault {
+            Fault::Away(why) => NotBegun::MayPass(why),
+            fault => NotBegun::Hopeless(fault.to_string()),
+        }
+    }
+}
+
+impl From<OpenError> for NotBegun {
+    fn from(error: OpenError) -> NotBegun {
+        let why = error.to_string();
+        if error.may_pass() { NotBegun::MayPass(why) } else { NotBegun::Hopeless(why) }
+    }
+}
+
+impl From<NotClaimed> for NotBegun {
+    fn from(not: NotClaimed) -> NotBegun {
+        match not {
+            NotClaimed::Refused(why) => NotBegun::Hopeless(why),
+            NotClaimed::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<Reason> for NotBegun {
+    fn from(why: Reason) -> NotBegun {
+        NotBegun::Hopeless(why)
+    }
+}
+
+/// Opens the database and reads what is needed at the start. Waits where it must, whichever of its connections
+/// is in trouble, so not from async code.
 fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, Reason> {
     let begun = Instant::now();
     let mut told = false;
-    let mut opened = loop {
-        match database.open(clock.clone()) {
-            Ok(opened) => break opened,
-            Err(error) if error.may_pass() && begun.elapsed() < DATABASE => {
+    loop {
+        match try_begin(config, database, clock) {
+            Ok(begun) => return Ok(begun),
+            Err(NotBegun::MayPass(error)) if begun.elapsed() < DATABASE => {
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!(%error, "waiting for the database");
                 }
                 std::thread::sleep(Duration::from_millis(500));
             }
-            Err(error) => return Err(error.to_string()),
+            Err(NotBegun::MayPass(why) | NotBegun::Hopeless(why)) => return Err(why),
         }
-    };
-    let reader = || database.reader(clock).map_err(|e| e.to_string());
-    let mut readers = vec![reader()?, reader()?];
+    }
+}
+
+fn try_begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, NotBegun> {
+    let mut opened = database.open(clock.clone())?;
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        readers.push(database.serving_reader(clock)?);
+    }
     // First as of when, then what.
     let corrected = DatabaseClock::new(clock.clone());
-    let pulse = read_versions(&mut *readers[0], &corrected).map_err(|e| e.to_string())?;
-    let events = readers[0].events().map_err(|e| e.to_string())?;
+    let pulse = read_versions(&mut *readers[0], &corrected)?;
+    let events = readers[0].events()?;
     let ids = Arc::new(match opened.node.clone() {
         Some(node) => Ids::shared(seed()?, opened.last_high, node),
         None => Ids::new(seed()?, opened.last_high),
@@ -539,8 +586,8 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
     if database.is_shared() && config.demo() {
         same_sandbox(&sandbox_path(config, database), &mut *opened.store)?;
     }
-    let ticket_keys = ticket_keys::all(readers[0].tables()).map_err(|e| e.to_string())?;
-    let webhooks = webhook_rows::all(readers[0].tables()).map_err(|e| e.to_string())?;
+    let ticket_keys = ticket_keys::all(readers[0].tables())?;
+    let webhooks = webhook_rows::all(readers[0].tables())?;
     Ok(Begun {
         opened,
         readers,
@@ -555,14 +602,13 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
 }
 
 /// The digest of the organiser's key that the first start makes.
-fn kept_key(store: &mut dyn MetaStore, ids: &Ids) -> Result<u128, Reason> {
-    let failed = |fault: crate::store::Fault| fault.to_string();
-    let kept = match store.meta_get("organiser_key").map_err(failed)? {
+fn kept_key(store: &mut dyn MetaStore, ids: &Ids) -> Result<u128, NotBegun> {
+    let kept = match store.meta_get("organiser_key")? {
         Some(kept) => kept,
         None => {
             let key = base32(ids.random(), 26);
             let own = format!("{:032x}", digest(&[b"organiser", key.as_bytes()]));
-            let kept = store.meta_keep("organiser_key", &own).map_err(failed)?;
+            let kept = store.meta_keep("organiser_key", &own)?;
             // Of several processes that start at once, one has made it.
             if kept == own {
                 say(&format!("The organiser's key, shown this once: {key}"));
@@ -571,7 +617,7 @@ fn kept_key(store: &mut dyn MetaStore, ids: &Ids) -> Result<u128, Reason> {
         }
     };
     u128::from_str_radix(&kept, 16)
-        .map_err(|_| "the organiser's key in the database cannot be read".into())
+        .map_err(|_| "the organiser's key in the database cannot be read".to_owned().into())
 }
 
 /// Binds an address. A crowd connects at one moment: who does not fit into the kernel's line is not

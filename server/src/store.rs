@@ -10,6 +10,7 @@ mod codec;
 mod contract;
 mod database;
 mod event_row;
+pub mod history;
 mod offer_row;
 pub mod postgres;
 mod questions;
@@ -75,6 +76,10 @@ pub struct Batch<'a> {
 pub enum Fault {
     /// Nothing of it was recorded.
     NotDone(String),
+    /// Nothing of it was recorded: the database cannot be reached, or takes nothing now. That may pass.
+    Away(String),
+    /// Nothing of it was recorded, and nothing will be until a person has looked: for the reason that is told.
+    Stopped(String),
     /// Nothing of it was recorded, for another process was faster or the connection was lost
     /// before it: loaded and decided anew, it may go well at once.
     Conflict(String),
@@ -85,7 +90,9 @@ pub enum Fault {
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Fault::NotDone(why) => write!(f, "not done: {why}"),
+            Fault::NotDone(why) | Fault::Away(why) | Fault::Stopped(why) => {
+                write!(f, "not done: {why}")
+            }
             Fault::Conflict(why) => write!(f, "overtaken: {why}"),
             Fault::Unknown(why) => write!(f, "outcome unknown: {why}"),
         }
@@ -115,6 +122,13 @@ pub trait Store: Send {
 
     /// Nothing of what was loaded changes: lets go of it.
     fn release(&mut self) {}
+
+    /// Writes about as much as an order needs, durably, and removes it: whether something can be recorded, after
+    /// something could not be. Lets go of what was loaded.
+    fn prove(&mut self) -> Result<(), Fault> {
+        self.release();
+        Ok(())
+    }
 
     /// This writer's number, and that of the last of its batches that is known to be recorded, as
     /// in [`VersionVector::mark`]; `None` where nobody else writes.
@@ -262,6 +276,12 @@ pub struct VersionVector {
     /// The number of each writer's last batch. Differs from any that was seen before, if anybody
     /// has committed a batch since.
     pub mark: Vec<(i64, i64)>,
+    /// Whether the database went back, or another history was accepted, since it was looked before.
+    pub is_another_history: bool,
+    /// Why nothing may be recorded there until a person has looked.
+    pub stopped: Option<String>,
+    /// Whether what is acknowledged is on a standby as well, where the database tells.
+    pub on_standby: Option<bool>,
 }
 
 /// The pages' side of a database. Sees only what is committed.

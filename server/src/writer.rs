@@ -91,6 +91,10 @@ pub enum CommandError {
     Late,
     /// The store is in trouble and nothing was recorded.
     Unavailable,
+    /// It waited in the queue while the store did not answer, and was dropped. Nothing was done.
+    NoAnswer,
+    /// Nothing is recorded until a person has looked at the database, which went back to an earlier state.
+    Stopped,
     /// The store is in trouble and it is not known whether this was recorded. Asking again under
     /// the same idempotency key finds out.
     InDoubt,
@@ -306,7 +310,19 @@ impl Queue {
         let (job, answered) = Job::new(command, request, patience);
         self.send(Job { actor, reason, ..job }, own)?;
         // The writer dropped it without a word only if it is gone.
-        answered.await.unwrap_or(Err(CommandError::InDoubt))
+        answered.await.unwrap_or(Err(CommandError::InDoubt)).map_err(|no| self.why(no))
+    }
+
+    /// Who waited too long did not wait for other buyers if the database did not answer.
+    fn why(&self, no: CommandError) -> CommandError {
+        let health = &self.metrics.health;
+        match no {
+            CommandError::Busy | CommandError::Late if health.is_stopped() => CommandError::Stopped,
+            CommandError::Busy | CommandError::Late if health.database_hangs() => {
+                CommandError::NoAnswer
+            }
+            no => no,
+        }
     }
 
     /// Writes records that belong to no command, and waits until they are recorded. They may be recorded
@@ -318,7 +334,7 @@ impl Queue {
         let (actor, answer) = (Actor::System, Caller::Records(answer));
         let (request, reason) = (None, None);
         self.send(Job { actor, asked, request, reason, deadline, queued, answer }, true)?;
-        answered.await.unwrap_or(Err(CommandError::InDoubt))
+        answered.await.unwrap_or(Err(CommandError::InDoubt)).map_err(|no| self.why(no))
     }
 
     /// Asks for something at the door, and waits for the answer. Dropping the future withdraws it if it is still
@@ -330,7 +346,11 @@ impl Queue {
         let (request, reason, answer) = (None, None, Caller::Door(answer));
         let job = Job { actor, asked, request, reason, deadline, queued, answer };
         self.send(job, false).map_err(DoorError::Failed)?;
-        answered.await.unwrap_or(Err(DoorError::Failed(CommandError::InDoubt)))
+        let answer = answered.await.unwrap_or(Err(DoorError::Failed(CommandError::InDoubt)));
+        answer.map_err(|error| match error {
+            DoorError::Failed(no) => DoorError::Failed(self.why(no)),
+            error => error,
+        })
     }
 
     fn send(&self, job: Job, own: bool) -> Result<(), CommandError> {
@@ -338,7 +358,7 @@ impl Queue {
         let full = !own && self.jobs.capacity() <= RESERVED;
         if full || self.jobs.try_send(job).is_err() {
             self.metrics.requests_shed.inc();
-            return Err(CommandError::Busy);
+            return Err(self.why(CommandError::Busy));
         }
         Ok(())
     }
@@ -580,6 +600,7 @@ impl Writer {
             }
             Err(NotDone { told, .. }) => {
                 self.metrics.failed_batches.inc();
+                self.metrics.health.recorded(false);
                 if !std::mem::replace(&mut self.failing, true) {
                     // The reason is in the log.
                     self.metrics.alarms.inc();
@@ -589,6 +610,7 @@ impl Writer {
             }
         };
         self.failing = false;
+        self.metrics.health.recorded(true);
         for told in &done.answers {
             if let Told::Command(answer) = told {
                 count(&self.metrics, answer);
@@ -625,6 +647,18 @@ impl Writer {
     /// Tries a batch until its outcome is known, but not for ever. `again`: its commands have waited for
     /// another try since they were taken from the queue.
     fn persist(&mut self, jobs: &[Job], again: bool) -> Result<Try, NotDone> {
+        self.metrics.health.begins_batch();
+        let outcome = self.persist_or_give_up(jobs, again);
+        self.metrics.health.ends_batch();
+        // Whoever stops all processes also keeps what a batch would record from being recorded.
+        let is_stopped = self.metrics.health.is_stopped();
+        outcome.map_err(|not| match not.told {
+            CommandError::Unavailable if is_stopped => NotDone::because(CommandError::Stopped),
+            _ => not,
+        })
+    }
+
+    fn persist_or_give_up(&mut self, jobs: &[Job], again: bool) -> Result<Try, NotDone> {
         let begun = Instant::now();
         let mut in_doubt: Option<Try> = None;
         let (mut tries, mut overtaken) = (0, 0);
@@ -681,12 +715,15 @@ impl Writer {
             };
             match fault {
                 // A store that says NotDone is sound (a full disk, say): no use in asking again.
-                Fault::NotDone(_) | Fault::Conflict(_) if in_doubt.is_none() => {
+                Fault::Stopped(_) if in_doubt.is_none() => {
+                    return Err(NotDone::because(CommandError::Stopped));
+                }
+                Fault::NotDone(_) | Fault::Away(_) | Fault::Conflict(_) if in_doubt.is_none() => {
                     // Only what was decided can have been refused.
                     let refused = done.is_some();
                     return Err(NotDone { told: CommandError::Unavailable, refused });
                 }
-                Fault::NotDone(_) | Fault::Conflict(_) => {}
+                Fault::NotDone(_) | Fault::Away(_) | Fault::Stopped(_) | Fault::Conflict(_) => {}
                 Fault::Unknown(_) => {
                     in_doubt = done;
                 }
@@ -698,10 +735,15 @@ impl Writer {
     }
 
     fn fault(&mut self, fault: &Fault) {
+        self.faulted = true;
+        // Each batch meets it, until a person has looked: once is enough.
+        if let Fault::Stopped(why) = fault
+            && !self.metrics.health.stop(Some(why))
+        {
+            return;
+        }
         tracing::error!(%fault, "the store failed");
         self.metrics.store_faults.inc();
-        self.faulted = true;
-        self.metrics.ready.set(0);
     }
 
     /// Load, decide, commit. If it is done again, who has given up meanwhile is left out, as from
@@ -878,10 +920,13 @@ impl Writer {
             self.metrics.commits.inc();
             self.metrics.batch_size.observe(jobs.len() as f64);
             self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
+        } else if self.metrics.health.is_failing() {
+            // Nothing is to be recorded here, but something could not be before.
+            let proved = self.store.prove();
+            proved.map_err(|fault| Box::new(Failed { done: None, fault }))?;
         } else {
             self.store.release();
         }
-        self.metrics.ready.set(1);
         self.unsure.clear();
         Ok(done)
     }

@@ -46,6 +46,17 @@ impl Chaos {
         Chaos { rates, calm, begun, inner }
     }
 
+    /// Nothing goes wrong.
+    pub fn none() -> Chaos {
+        let inner = Inner { rng: BTreeMap::new(), struck: BTreeMap::new(), when: Vec::new() };
+        Chaos {
+            rates: BTreeMap::new(),
+            calm: AtomicBool::new(true),
+            begun: Instant::now(),
+            inner: Mutex::new(inner),
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,6 +21,7 @@ pub mod disk;
 pub mod erases;
 pub mod goods;
 pub mod guests;
+pub mod histories;
 pub mod hooks;
 pub mod keys;
 mod log;

@@ -313,6 +313,10 @@ impl Store for Moments {
         self.inner.release();
     }
 
+    fn prove(&mut self) -> Result<(), Fault> {
+        self.inner.prove()
+    }
+
     fn last_version(&self) -> Option<(i64, i64)> {
         self.inner.last_version()
     }

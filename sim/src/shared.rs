@@ -4,6 +4,9 @@
 //! commit that was acknowledged is never lost; one whose connection broke was done, was not done,
 //! or is decided later, and until then whoever touches the same rows waits for the decision. All
 //! processes read its clock.
+//!
+//! Where it is told to ([`Server::forgetful`]), it breaks that promise as an asynchronous standby does: it goes back
+//! to an earlier state. And it can be silent: then nobody hears whether a commit was done.
 
 use crate::auditor::Asked;
 use crate::chaos::Chaos;
@@ -14,6 +17,7 @@ use boxoffice::{
     BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, State, Ticket, TimeMs,
 };
 use nts_server::clock::Clock;
+use nts_server::store::history::{self, Course, History};
 use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value, door};
 use nts_server::store::{
     Batch, Fault, Lane, Listing, Loaded, NamedTicket, OrderPage, Owner, OwnerPage, Reader,
@@ -55,6 +59,36 @@ struct Db {
     news: Vec<News>,
     /// The cold tables; made when they are needed.
     tables: Option<MemoryTables>,
+    /// Every commit, if it may go back.
+    journal: Option<Vec<Entry>>,
+    /// How often it went back: connections of before are gone.
+    era: u64,
+    /// The number of its history, and why nobody may record anything.
+    history: u64,
+    went_back: Option<String>,
+    silence: Option<Silence>,
+}
+
+/// It says nothing.
+#[derive(Clone, Copy)]
+struct Silence {
+    /// Whether the next commit is made all the same.
+    does: bool,
+    /// Whether it was tried: until then it answers.
+    begun: bool,
+}
+
+/// A commit, to be made again.
+#[derive(Clone)]
+struct Entry {
+    changes: Vec<Change>,
+    recorded: Vec<Recorded>,
+    records: Vec<RecordChange>,
+    now_ms: TimeMs,
+    connection: u64,
+    number: u64,
+    /// The number of the history at that time.
+    history: u64,
 }
 
 /// What a commit has changed.
@@ -98,6 +132,36 @@ impl Db {
         if !records.is_empty() {
             let written = self.tables().and_then(|tables| tables.commit(records));
             written.expect("a record fits its table");
+        }
+    }
+
+    /// Makes a commit. `exact`: see [`Db::apply`].
+    fn record(&mut self, entry: Entry, exact: bool) {
+        self.apply(&entry.changes, &entry.recorded, entry.now_ms, exact);
+        self.write(&entry.records);
+        self.last.insert(entry.connection, (entry.number, true));
+        self.done.insert(entry.connection, entry.number);
+        if let Some(journal) = &mut self.journal {
+            journal.push(entry);
+        }
+    }
+
+    /// Whether it says anything.
+    fn answers(&self) -> Result<(), Fault> {
+        match self.silence {
+            Some(Silence { begun: true, .. }) => {
+                Err(Fault::Away("the database did not answer in time".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody who knew this history of it has noticed that it went back.
+    fn stop(&mut self, history: u64, why: &str) {
+        if !on(Mutant::HistoryNotCompared) {
+            self.went_back.get_or_insert_with(|| format!("{history} {why}"));
+            // No connection of before records anything more.
+            self.era += 1;
         }
     }
 
@@ -153,11 +217,19 @@ impl Db {
 
     fn decide(&mut self, waits: Undecided) {
         if waits.will_be_done {
-            self.apply(&waits.changes, &waits.recorded, waits.tried_ms, waits.exact);
-            self.write(&waits.records);
-            self.done.insert(waits.connection, waits.number);
+            let entry = Entry {
+                changes: waits.changes,
+                recorded: waits.recorded,
+                records: waits.records,
+                now_ms: waits.tried_ms,
+                connection: waits.connection,
+                number: waits.number,
+                history: self.history,
+            };
+            self.record(entry, waits.exact);
+        } else {
+            self.last.insert(waits.connection, (waits.number, false));
         }
-        self.last.insert(waits.connection, (waits.number, waits.will_be_done));
     }
 
     /// Decides what is due, and what stands in the way of somebody.
@@ -202,6 +274,20 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
     (orders, events)
 }
 
+impl Entry {
+    fn of(batch: &Batch<'_>, now_ms: TimeMs, connection: u64, number: u64, history: u64) -> Entry {
+        Entry {
+            changes: batch.changes.to_vec(),
+            recorded: batch.recorded.to_vec(),
+            records: batch.records.to_vec(),
+            now_ms,
+            connection,
+            number,
+            history,
+        }
+    }
+}
+
 impl Server {
     /// An empty database.
     pub fn new(clock: Clock, chaos: Arc<Chaos>) -> Server {
@@ -215,18 +301,69 @@ impl Server {
         db
     }
 
+    /// It may go back from now on.
+    pub fn forgetful(self) -> Server {
+        self.db().journal = Some(Vec::new());
+        self
+    }
+
+    /// Goes back by so many commits, at most to its first one. All connections are gone. Tells how many commits
+    /// are lost.
+    pub fn go_back(&self, commits: usize) -> usize {
+        let mut db = self.db();
+        let mut journal = db.journal.take().expect("it may go back");
+        let kept = journal.len().saturating_sub(commits).max(1).min(journal.len());
+        let lost = journal.len() - kept;
+        journal.truncate(kept);
+        let (connections, era) = (db.connections, db.era + 1);
+        *db = Db { connections, era, journal: Some(Vec::new()), ..Db::default() };
+        for entry in journal {
+            db.history = entry.history;
+            db.record(entry, true);
+        }
+        db.news.clear();
+        lost
+    }
+
+    /// From the next commit on it says nothing; that one it makes or not.
+    pub fn be_silent(&self, does: bool) {
+        self.db().silence = Some(Silence { does, begun: false });
+    }
+
+    /// It answers again.
+    pub fn answer_again(&self) {
+        self.db().silence = None;
+    }
+
+    /// Why nobody may record anything.
+    pub fn went_back(&self) -> Option<String> {
+        self.db().went_back.clone()
+    }
+
+    /// A person accepts it as it is.
+    pub fn accept_history(&self) {
+        let mut db = self.db();
+        let known = db.went_back.take();
+        let known = known.and_then(|kept| kept.split_once(' ')?.0.parse().ok()).unwrap_or(0);
+        db.history = db.history.max(known) + 1;
+        db.era += 1;
+    }
+
     /// A process connects, whose own clock is `clock`.
     pub fn connect(&self, clock: Clock) -> SharedStore {
         let mut db = self.db();
         db.connections += 1;
         let connection = db.connections;
         let (tried, broken, loaded) = (0, false, None);
-        SharedStore { server: self.clone(), clock, connection, tried, broken, loaded }
+        let (history, era) = (History::default(), db.era);
+        history.learn_all(db.history, &[]);
+        let server = self.clone();
+        SharedStore { server, clock, connection, tried, broken, loaded, history, era }
     }
 
     /// A connection for reading that is never in trouble.
     pub fn truth(&self) -> SharedReader {
-        SharedReader { server: self.clone(), trouble: false }
+        SharedReader { server: self.clone(), trouble: false, history: None }
     }
 
     /// What was committed since this was asked the last time, commit by commit.
@@ -273,6 +410,10 @@ pub struct SharedStore {
     broken: bool,
     /// What is locked for the next batch: the events, as they were then.
     loaded: Option<BTreeMap<EventId, u64>>,
+    /// What the process remembers.
+    history: History,
+    /// See [`Db::era`].
+    era: u64,
 }
 
 impl Db {
@@ -299,7 +440,11 @@ impl Db {
 impl SharedStore {
     /// A connection for reading.
     pub fn reader(&self) -> SharedReader {
-        SharedReader { server: self.server.clone(), trouble: true }
+        SharedReader {
+            server: self.server.clone(),
+            trouble: true,
+            history: Some(self.history.clone()),
+        }
     }
 }
 
@@ -314,8 +459,12 @@ fn record(state: &State, event: EventId, key: BuyerKey) -> Option<BuyerRecord> {
 impl Store for SharedStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
         self.loaded = None;
-        if self.broken {
+        if self.broken || self.era != self.server.db().era {
             return Err(Fault::NotDone("the connection is gone".into()));
+        }
+        self.server.db().answers()?;
+        if let Some(kept) = self.server.went_back() {
+            return Err(Fault::Stopped(history::told(&kept)));
         }
         if self.server.chaos.strikes(Strike::ReadFails) {
             return Err(Fault::NotDone("the database does not answer".into()));
@@ -401,6 +550,24 @@ impl Store for SharedStore {
         }
         let (number, connection) = (self.tried, self.connection);
         let lost = || Fault::Unknown("the connection broke at COMMIT".into());
+        let silence = self.server.db().silence;
+        if let Some(Silence { does, .. }) = silence {
+            self.broken = true;
+            let mut db = self.server.db();
+            db.silence = Some(Silence { does, begun: true });
+            if does {
+                let now_ms = self.server.clock.now_ms();
+                let entry = Entry::of(batch, now_ms, connection, number, db.history);
+                db.record(entry, true);
+            } else {
+                db.last.insert(connection, (number, false));
+            }
+            return Err(if on(Mutant::SilenceIsFailed) {
+                Fault::NotDone("no answer".into())
+            } else {
+                Fault::Unknown("the database did not answer in time".into())
+            });
+        }
         if chaos.strikes(Strike::CommitLost) {
             self.broken = true;
             self.server.db().last.insert(connection, (number, false));
@@ -430,15 +597,14 @@ impl Store for SharedStore {
         }
         let now_ms = self.server.clock.now_ms();
         let mut db = self.server.db();
-        db.apply(batch.changes, batch.recorded, now_ms, exact);
-        db.write(batch.records);
-        db.last.insert(connection, (number, true));
-        db.done.insert(connection, number);
+        let entry = Entry::of(batch, now_ms, connection, number, db.history);
+        db.record(entry, exact);
         drop(db);
         if chaos.strikes(Strike::CommitAnswerLost) {
             self.broken = true;
             return Err(lost());
         }
+        self.history.learn(connection as i64, number as i64);
         Ok(())
     }
 
@@ -462,9 +628,22 @@ impl Store for SharedStore {
         let now = self.server.clock.now_ms();
         let (connection, tried) = (self.connection, self.tried);
         let mut db = self.server.db();
+        db.answers()?;
         // Writing the same key again waits until the first is decided.
         db.decide_if(now, |u| u.connection == connection);
         let recorded = db.last.get(&connection) == Some(&(tried, true));
+        let known = self.history.remembered();
+        let mark: Vec<(i64, i64)> = db.done.iter().map(|(c, n)| (*c as i64, *n as i64)).collect();
+        match known.compare(db.history, &mark) {
+            Course::Accepted => {
+                self.history.learn_all(db.history, &[]);
+                db.connections += 1;
+                (self.connection, self.tried) = (db.connections, 0);
+            }
+            Course::WentBack(why) => db.stop(known.number(), &why),
+            Course::Same => self.history.learn_all(db.history, &mark),
+        }
+        self.era = db.era;
         drop(db);
         self.broken = false;
         Ok(recorded)
@@ -475,6 +654,8 @@ impl Store for SharedStore {
 pub struct SharedReader {
     server: Server,
     trouble: bool,
+    /// What its process remembers, if it is one's.
+    history: Option<History>,
 }
 
 impl SharedReader {
@@ -482,7 +663,11 @@ impl SharedReader {
         if self.trouble && self.server.chaos.strikes(Strike::ReadFails) {
             return Err(Fault::NotDone("the database does not answer".into()));
         }
-        Ok(self.server.db())
+        let db = self.server.db();
+        if self.trouble {
+            db.answers()?;
+        }
+        Ok(db)
     }
 }
 
@@ -509,9 +694,22 @@ impl Reader for SharedReader {
 
     fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
         let at_ms = self.server.now_ms();
-        let db = self.db()?;
-        let mark = db.done.iter().map(|(connection, n)| (*connection as i64, *n as i64)).collect();
-        Ok(Some(VersionVector { at_ms, mark }))
+        let known = self.history.as_ref().map(History::remembered).unwrap_or_default();
+        let mut db = self.db()?;
+        let mark: Vec<(i64, i64)> =
+            db.done.iter().map(|(connection, n)| (*connection as i64, *n as i64)).collect();
+        let course = known.compare(db.history, &mark);
+        match &course {
+            Course::WentBack(why) => db.stop(known.number(), why),
+            _ => {
+                if let Some(history) = &self.history {
+                    history.learn_all(db.history, &mark);
+                }
+            }
+        }
+        let stopped = db.went_back.as_deref().map(history::told);
+        let (is_another_history, on_standby) = (course != Course::Same, None);
+        Ok(Some(VersionVector { at_ms, mark, is_another_history, stopped, on_standby }))
     }
 
     /// Nobody asks: the auditor looks at everything after each step.

@@ -1,6 +1,8 @@
 //! What several test targets share.
 //!
 //! - [`Postgres`]: a private PostgreSQL server.
+//! - [`PgBouncer`]: a pooler before it.
+//! - [`Silent`]: a port at which nobody answers.
 //! - [`Proxy`]: a connection to a database that can be cut at a chosen place.
 //! - [`smtp::Relay`]: a mail relay that refuses, hangs and closes where a test wants.
 //! - [`Request`] and [`Answer`]: an HTTP client on bare sockets. It holds each answer of the API against its
@@ -18,8 +20,10 @@ pub mod contract;
 pub mod fixtures;
 mod http;
 mod marks;
+mod pgbouncer;
 mod postgres;
 mod proxy;
+mod silent;
 pub mod smtp;
 mod tickets;
 mod tool;
@@ -27,8 +31,10 @@ mod wait;
 
 pub use http::{Answer, Request};
 pub use marks::unmarked;
+pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use proxy::{Cut, Proxy};
+pub use silent::Silent;
 pub use tickets::tickets;
 pub use tool::tool;
 pub use wait::{eventually, eventually_async};

@@ -4,6 +4,7 @@
 //! A small shell script is its keeper: it starts and kills the server when told to through a pipe,
 //! and when the pipe ends, because this process did, it stops the server and removes the directory.
 
+use crate::eventually;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -44,9 +45,12 @@ begin "$@"
 while read -r word; do
     case $word in
         kill) kill -9 $pid; wait $pid 2>/dev/null; echo killed ;;
+        freeze) kill -STOP $pid $(cat /proc/$pid/task/$pid/children); echo frozen ;;
+        thaw) kill -CONT $pid $(cat /proc/$pid/task/$pid/children); echo thawed ;;
         begin) begin "$@" ;;
     esac
 done
+kill -CONT $pid $(cat /proc/$pid/task/$pid/children) 2>/dev/null
 kill -QUIT $pid 2>/dev/null
 wait $pid 2>/dev/null
 cd / && rm -rf "$dir"
@@ -77,15 +81,15 @@ fn programs() -> Option<PathBuf> {
     })
 }
 
-fn said(command: &str, words: &[&str]) -> Option<String> {
+pub(crate) fn said(command: &str, words: &[&str]) -> Option<String> {
     let output = Command::new(command).args(words).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Says why tests of PostgreSQL are left out, or fails if nothing may be left out.
-fn left_out(why: &str) {
-    assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "PostgreSQL cannot be tested: {why}");
-    eprintln!("left out: PostgreSQL is not tested here, for {why}");
+pub(crate) fn left_out(why: &str) {
+    assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "this cannot be tested: {why}");
+    eprintln!("left out: this is not tested here, for {why}");
 }
 
 impl Postgres {
@@ -115,7 +119,9 @@ impl Postgres {
     fn start_as(settings: &[&str], primary: &str) -> Option<Postgres> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let Some(bin) = programs() else {
-            left_out("its programs are not installed (Debian's package is called postgresql)");
+            left_out(
+                "the programs of PostgreSQL are not installed (Debian's package is called postgresql)",
+            );
             return None;
         };
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -170,6 +176,26 @@ impl Postgres {
         self.hear("ready");
     }
 
+    /// Stops all of its processes where they are, as a machine that hangs: connections are still accepted, by
+    /// the kernel, and nobody answers.
+    pub fn freeze(&self) {
+        self.tell("freeze");
+        self.hear("frozen");
+    }
+
+    /// They go on.
+    pub fn thaw(&self) {
+        self.tell("thaw");
+        self.hear("thawed");
+    }
+
+    /// Sets something for the whole server, and waits until it is so; `''` sets it back.
+    pub fn set(&self, name: &str, value: &str) {
+        self.sql("postgres", &format!("ALTER SYSTEM SET {name} = '{value}'"));
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        eventually("it is set", || self.sql("postgres", &format!("SHOW {name}")) == value);
+    }
+
     /// The port on this machine.
     pub fn port(&self) -> u16 {
         self.port
@@ -217,7 +243,7 @@ impl Drop for Postgres {
 }
 
 /// A command that runs as somebody who is not root, for PostgreSQL refuses to; and who owns `dir`.
-fn user(dir: &Path) -> Result<Command, String> {
+pub(crate) fn user(dir: &Path) -> Result<Command, String> {
     if said("id", &["-u"]).as_deref() != Some("0") {
         return Ok(Command::new("env"));
     }
@@ -233,5 +259,5 @@ fn user(dir: &Path) -> Result<Command, String> {
         command.args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]);
         return Ok(command);
     }
-    Err("it refuses to run as root, and there is no other user here".into())
+    Err("PostgreSQL refuses to run as root, and there is no other user here".into())
 }

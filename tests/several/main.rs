@@ -6,6 +6,8 @@
 /// The databases of these tests are named by each.
 pub const ON_POSTGRES: bool = false;
 
+mod addresses;
+mod balancer;
 mod clients;
 #[path = "../it/coded_sale.rs"]
 mod coded_sale;
@@ -18,8 +20,11 @@ mod failures;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../it/harness.rs"]
 mod harness;
+mod history;
 mod keys;
 mod moving;
+mod pooler;
+mod ready;
 mod shops;
 mod starts;
 mod watching;

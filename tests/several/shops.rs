@@ -62,11 +62,26 @@ impl Shops {
         self.servers[nth] = Some(self.new_one());
     }
 
-    /// The exit status of the audit and what it said.
-    pub fn audit(&self, flags: &[&str]) -> (i32, String) {
+    /// The binary with the settings of these processes.
+    pub fn command(&self) -> std::process::Command {
         let mut command = nts(&self.dir);
         command.envs(self.settings.iter().map(|(n, v)| (n, v)));
-        let output = command.arg("audit").args(flags).output().unwrap();
+        command
+    }
+
+    /// A file in the directory of these processes.
+    pub fn path(&self, file: &str) -> std::path::PathBuf {
+        self.dir.path(file)
+    }
+
+    /// What the processes have logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path("log")).unwrap_or_default()
+    }
+
+    /// The exit status of the audit and what it said.
+    pub fn audit(&self, flags: &[&str]) -> (i32, String) {
+        let output = self.command().arg("audit").args(flags).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code().unwrap(), said + &String::from_utf8_lossy(&output.stderr))
     }

@@ -15,26 +15,30 @@ use tokio::time::{Duration, timeout};
 
 /// So long the database is asked who is in.
 const PRESENCE: Duration = Duration::from_millis(500);
+/// So long is waited for a batch that shows whether something can be recorded again.
+const PROOF: Duration = Duration::from_millis(1_500);
 
 /// `GET /healthz`: the process answers.
 pub async fn healthz() -> &'static str {
     "alive\n"
 }
 
-/// `GET /readyz`: the last batch could be committed, and nobody has asked us to stop.
+/// `GET /readyz`: something can be sold, and nobody has asked us to stop.
 pub async fn readyz(State(app): State<Arc<Site>>) -> Result<&'static str, Problem> {
     if app.draining.is_raised() || app.stop.is_raised() {
         return Err(not_ready("It is stopping."));
     }
-    if app.metrics.ready.get() != 1 {
+    let health = &app.metrics.health;
+    if health.is_failing() {
         // Nobody sends buyers to who is not ready, so nothing would be committed any more: ask for
-        // something that changes nothing, before which the store must have recovered.
-        _ = app.sales.submit(Command::Expire { order: OrderId(0) }, None).await;
+        // something that changes nothing, with which the store proves that it records.
+        let asked = app.sales.submit(Command::Expire { order: OrderId(0) }, None);
+        _ = timeout(PROOF, asked).await;
     }
-    if app.metrics.ready.get() != 1 {
-        return Err(not_ready("The last batch could not be committed."));
+    match health.why_not() {
+        Some(why) => Err(not_ready(&why)),
+        None => Ok("ready\n"),
     }
-    Ok("ready\n")
 }
 
 fn not_ready(why: &str) -> Problem {
@@ -43,6 +47,7 @@ fn not_ready(why: &str) -> Problem {
 
 /// `GET /metrics`, in the text format of OpenMetrics.
 pub async fn metrics(State(app): State<Arc<Site>>) -> Response {
+    app.metrics.ready.set(i64::from(app.metrics.health.why_not().is_none()));
     app.metrics.lag.set(app.admission.overload.behind_us() as f64 / 1e6);
     for (state, orders) in app.settlement.stuck.counts() {
         app.metrics.stuck.get_or_create(&ByState { state }).set(orders);

@@ -400,6 +400,8 @@ impl From<CommandError> for Problem {
             CommandError::Running => Problem::still_running(),
             CommandError::Busy | CommandError::Late => Problem::busy(1),
             CommandError::Unavailable => trouble(ProblemCode::Unavailable, lang.unavailable()),
+            CommandError::NoAnswer => trouble(ProblemCode::Unavailable, lang.database_silent()),
+            CommandError::Stopped => trouble(ProblemCode::Unavailable, lang.sale_stopped()),
             CommandError::InDoubt => {
                 let mut p = trouble(ProblemCode::InDoubt, lang.in_doubt());
                 p.money_moved = MoneyMoved::Unknown;

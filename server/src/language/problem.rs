@@ -403,6 +403,20 @@ words! {
         fr: "Cette demande n’a rien fait et rien débité. Veuillez réessayer dans un instant.",
         es: "Esta solicitud no hizo ni cobró nada. Inténtelo de nuevo dentro de un momento.",
     }
+    /// The database does not answer.
+    fn database_silent() {
+        en: "The shop’s database does not answer at the moment. Nothing was done and nothing was charged by this request. Please try again in a moment.",
+        de: "Die Datenbank des Shops antwortet gerade nicht. Durch diese Anfrage wurde nichts getan und nichts abgebucht. Bitte versuchen Sie es gleich noch einmal.",
+        fr: "La base de données de la billetterie ne répond pas pour l’instant. Cette demande n’a rien fait et rien débité. Veuillez réessayer dans un instant.",
+        es: "La base de datos de la tienda no responde en este momento. Esta solicitud no hizo ni cobró nada. Inténtelo de nuevo dentro de un momento.",
+    }
+    /// The database went back to an earlier state, and somebody must look first.
+    fn sale_stopped() {
+        en: "The shop has stopped its sale, because its records must be checked first. Nothing was done and nothing was charged by this request. Please try again later.",
+        de: "Der Shop hat den Verkauf angehalten, weil zuerst seine Aufzeichnungen geprüft werden müssen. Durch diese Anfrage wurde nichts getan und nichts abgebucht. Bitte versuchen Sie es später noch einmal.",
+        fr: "La billetterie a suspendu la vente, car ses registres doivent d’abord être vérifiés. Cette demande n’a rien fait et rien débité. Veuillez réessayer plus tard.",
+        es: "La tienda ha detenido la venta porque antes hay que comprobar sus registros. Esta solicitud no hizo ni cobró nada. Inténtelo de nuevo más tarde.",
+    }
     /// It is not known whether a commit was recorded.
     fn in_doubt() {
         en: "Ask again with the same Idempotency-Key, or reload the order's page: you get the true answer as soon as we know it. Under that key it is not done twice.",

@@ -168,6 +168,21 @@ impl Database {
         }
     }
 
+    /// Accepts its history as it is, after it went back to an earlier state: why nobody recorded anything, if so.
+    /// The error is a sentence.
+    pub fn accept_history(&self) -> Result<Option<String>, String> {
+        match self {
+            Database::File(path) => Err(format!(
+                "{} is a file: nobody can know that it was replaced by an older copy, and nothing is refused for \
+                 it. Nothing was changed. nts audit finds what the provider has and the file has not.",
+                path.display()
+            )),
+            Database::Server(target) => {
+                PgStore::accept_history(target).map_err(|error| error.to_string())
+            }
+        }
+    }
+
     /// Takes back that everything in it was moved elsewhere, and tells where to.
     pub fn resume(&self, clock: Clock) -> Result<Option<String>, OpenError> {
         let mut opened = self.open_also_retired(clock)?;
@@ -191,14 +206,23 @@ impl Database {
         }
     }
 
-    /// A way to ask it, also while somebody else is selling. It must exist.
+    /// A way to serve pages from it. It must exist. Where it is a server, it must accept writes.
+    pub fn serving_reader(&self, clock: &Clock) -> Result<Box<dyn Reader>, Fault> {
+        match self {
+            Database::File(_) => self.reader(clock),
+            Database::Server(target) => Ok(Box::new(PgReader::open(target, clock.clone())?)),
+        }
+    }
+
+    /// A way to look at it, also while somebody else is selling. It must exist; where it is a server, a standby
+    /// will do.
     pub fn reader(&self, clock: &Clock) -> Result<Box<dyn Reader>, Fault> {
         Ok(match self {
             Database::File(path) if !path.exists() => {
                 return Err(Fault::NotDone(format!("there is no database at {}", path.display())));
             }
             Database::File(path) => Box::new(SqliteStore::reader(path)?),
-            Database::Server(target) => Box::new(PgReader::open(target, clock.clone())?),
+            Database::Server(target) => Box::new(PgReader::open_to_look(target, clock.clone())?),
         })
     }
 
@@ -206,7 +230,7 @@ impl Database {
     pub fn secret(&self, clock: &Clock) -> Result<[u8; 32], Fault> {
         match self {
             Database::File(path) => SqliteStore::reader(path)?.secret(),
-            Database::Server(target) => PgReader::open(target, clock.clone())?.secret(),
+            Database::Server(target) => PgReader::open_to_look(target, clock.clone())?.secret(),
         }
     }
 
@@ -214,7 +238,9 @@ impl Database {
     pub fn mode(&self, clock: &Clock) -> Result<Option<Mode>, Fault> {
         let word = match self {
             Database::File(path) => SqliteStore::reader(path)?.meta(PROVIDER)?,
-            Database::Server(target) => PgReader::open(target, clock.clone())?.meta(PROVIDER)?,
+            Database::Server(target) => {
+                PgReader::open_to_look(target, clock.clone())?.meta(PROVIDER)?
+            }
         };
         Ok(word.as_deref().and_then(Mode::read))
     }

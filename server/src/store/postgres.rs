@@ -17,6 +17,7 @@
 //! SERIALIZABLE, it refuses a batch that waited for another (40001), which is then decided anew.
 
 mod buyers;
+mod connect;
 mod figures;
 mod link;
 mod reader;
@@ -38,12 +39,14 @@ pub(super) use transfer::{Export, Import};
 use crate::clock::Clock;
 use crate::ids::{NODES, Node};
 use crate::store::event_row::event_columns;
+use crate::store::history::{self, Course, Memory};
 use crate::store::records::door;
 use crate::store::test_orders::{NO_PROVIDER, PROVIDER};
 use crate::store::transfer::MOVED_TO;
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
 use boxoffice::door::{DoorKeys, DoorState};
 use boxoffice::{BuyerKey, EventId, Keys, OrderId, State, TimeMs};
+use connect::Use;
 use link::{Ask, Link, Trouble, ask, draw};
 use rows::{Orders, one};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,17 +89,22 @@ const LOCK_NOW: &str = concat!(
 /// limit per buyer comes late: its row is locked meanwhile, and the count is written, which takes
 /// about a second.
 const MOST_COUNTED: u32 = 100_000;
+/// A server at which the locks could not be had so often in a row, each time for as long as one waits for them, is
+/// left: a process that hangs in a batch would have been ended by then.
+const MOST_BLOCKED: u32 = 2;
 /// Who waits this long for the locks has others in the way.
 const IN_THE_WAY: Duration = Duration::from_millis(2);
 /// Begins or takes over the row of a writer: its number, a new epoch, and its last batch if it has
-/// no row any more. Waits for whoever is changing it.
+/// no row any more. Waits for whoever is changing it. A number that is smaller than one that was acknowledged
+/// tells that the database went back.
 const BEGIN_WRITER: &str = "INSERT INTO writers (id, epoch, batch, seen_ms)
     VALUES ($1, $2, $3, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
     ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, seen_ms = excluded.seen_ms
     RETURNING batch";
 /// Counts a batch, unless a newer connection of the same writer has drawn another epoch.
 const COUNT_BATCH: &str = "WITH counted AS (
-    UPDATE writers SET batch = batch + 1, seen_ms = $4
+    UPDATE writers SET batch = batch + 1,
+        seen_ms = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
     WHERE id = $1 AND epoch = $2 AND batch = $3
     RETURNING 1)
     SELECT 1 / count(*) FROM counted";
@@ -123,6 +131,8 @@ const NODE_LOCKS: i32 = 0x6e74_7331;
 const OTHER_NODES: &str = "SELECT count(*) FROM pg_locks
     WHERE locktype = 'advisory' AND classid = $1::bigint AND pid <> pg_backend_pid()
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+/// What is written to prove that something can be written, in bytes: as much as a few orders.
+const PROOF_BYTES: usize = 64 * 1024;
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
@@ -161,6 +171,8 @@ pub struct PgStore {
     contended: bool,
     /// How often in a row others were in the way.
     overtaken: u32,
+    /// How often in a row the locks could not be had in time.
+    blocked: u32,
     /// Events that are known to have had no limit per buyer: a guess that saves a question.
     unlimited: BTreeSet<EventId>,
     /// The events that were loaded for the next batch and have no limit per buyer.
@@ -168,6 +180,8 @@ pub struct PgStore {
     prune_at_ms: TimeMs,
     /// Why nothing may be recorded here any more, as of the last fence.
     retired: Option<String>,
+    /// Why nothing may be recorded until a person has looked, as of the last fence.
+    stopped: Option<String>,
     /// With which provider this process serves, once it has said so.
     provider: Option<String>,
 }
@@ -178,9 +192,9 @@ impl PgStore {
     /// With [`Clock::System`] the time is the database's; any other clock is used as it is.
     pub fn open(target: &Target, clock: Clock) -> Result<Opened, OpenError> {
         let failed = |trouble: &Trouble| schema::failed(target, trouble);
-        let mut link = Link::new(target.clone())
+        let mut link = Link::new(target.clone(), Use::Serving)
             .map_err(|error| failed(&Trouble::Unreadable(error.to_string())))?;
-        link.connect().map_err(|trouble| failed(&trouble))?;
+        link.connect().and_then(|()| link.refuse_pooler()).map_err(|trouble| failed(&trouble))?;
         let fresh = schema::prepare(&mut link)?;
         let mut store = PgStore {
             link,
@@ -194,10 +208,12 @@ impl PgStore {
             turn: false,
             contended: false,
             overtaken: 0,
+            blocked: 0,
             unlimited: BTreeSet::new(),
             loaded_unlimited: BTreeSet::new(),
             prune_at_ms: 0,
             retired: None,
+            stopped: None,
             provider: None,
         };
         let mut begin = || {
@@ -208,7 +224,6 @@ impl PgStore {
             Ok((schema::secret(&mut store.link)?, last.map_or(0, |id| (id.0 >> 64) as u64)))
         };
         let (secret, last_high) = begin().map_err(|trouble: Trouble| failed(&trouble))?;
-        schema::tell_promise(&mut store.link);
         let node = store.node.clone();
         Ok(Opened { store, last_high, node, secret, fresh })
     }
@@ -220,6 +235,19 @@ impl PgStore {
         self.link.retry_until_ok(|| ask!(schema::KEEP, key, text))?;
         let kept = schema::get(&mut self.link, key)?;
         kept.ok_or_else(|| Fault::NotDone(format!("what was kept under {key} is gone")))
+    }
+
+    /// Accepts the history of the database as it is: why nobody recorded anything, if so. The error is a sentence.
+    pub fn accept_history(target: &Target) -> Result<Option<String>, OpenError> {
+        let failed = |trouble: Trouble| schema::failed(target, &trouble);
+        let mut link = Link::new(target.named("nts accept-history"), Use::Serving)
+            .map_err(|error| failed(Trouble::Unreadable(error.to_string())))?;
+        link.connect().map_err(failed)?;
+        if !schema::readable(&mut link).map_err(failed)? {
+            let what = "it is none of this version".to_owned();
+            return Err(OpenError::NotOurs { database: target.name.clone(), what });
+        }
+        schema::accept(&mut link).map_err(failed)
     }
 
     /// A text that was kept under this key.
@@ -236,31 +264,45 @@ impl PgStore {
 
     /// Connects anew, waits until everything older of this writer is decided and makes sure that
     /// nothing older of it can be recorded any more. It is a durable commit of our own.
-    fn fence(&mut self) -> Result<(), Trouble> {
+    ///
+    /// Tells the number of the last batch that is recorded. If it is smaller than that of a batch which was
+    /// acknowledged, the database went back: that is written down there, and nobody records anything.
+    fn fence(&mut self) -> Result<i64, Trouble> {
         self.open = false;
+        let known = self.link.target().history.remembered();
         self.link.connect()?;
         self.take_node()?;
         let mut tries = 0;
         loop {
             let epoch = draw();
-            let fenced = self.link.ask(&[ask!(BEGIN_WRITER, self.writer, epoch, self.batch)]);
+            // Where the row cannot have been removed yet, its absence is a number, too.
+            let missing = if known.is_kept(self.writer) { 0 } else { self.batch };
+            let fenced = self.link.ask(&[ask!(BEGIN_WRITER, self.writer, epoch, missing)]);
             match fenced {
                 // A warning: the commit may be here alone and not on the standby.
                 Ok(_) if self.link.warned() => {
-                    self.link.close();
+                    self.link.leave();
                     return Err(Trouble::Lost("the barrier was not replicated".into()));
                 }
                 Ok(rows) => {
-                    self.batch = one(&rows[0])?;
+                    self.link.settle();
+                    let found = one(&rows[0])?;
                     self.epoch = epoch;
+                    self.follow_history(&known, found)?;
                     // Who retires a database does it after this epoch, or before this question.
                     self.retired = self.why_retired()?;
-                    return Ok(());
+                    schema::tell_promise(&mut self.link);
+                    return Ok(found);
                 }
                 Err(Trouble::Sql { code, .. })
                     if code == SqlState::T_R_SERIALIZATION_FAILURE && tries < 3 =>
                 {
                     tries += 1;
+                }
+                // Its commits wait for a standby that is not there, say.
+                Err(Trouble::Late) => {
+                    self.link.leave();
+                    return Err(Trouble::Late);
                 }
                 Err(trouble) => {
                     self.link.close();
@@ -268,6 +310,41 @@ impl PgStore {
                 }
             }
         }
+    }
+
+    /// Looks whether the database is what it was. `found` is the last batch of this writer there.
+    fn follow_history(&mut self, known: &Memory, found: i64) -> Result<(), Trouble> {
+        let answers = self.link.ask(&[ask!(schema::STATE), ask!(reader::BATCHES)])?;
+        let told = schema::Told::read(&answers[0])?;
+        let mark: Vec<(i64, i64)> = answers[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
+        let history = self.link.target().history.clone();
+        self.stopped = told.stopped;
+        match known.compare(told.history, &mark) {
+            Course::Same => {
+                self.batch = found;
+                history.learn_all(told.history, &mark);
+            }
+            // What was recorded in another history is forgotten, and no number of it is used again.
+            Course::Accepted => {
+                history.learn_all(told.history, &mark);
+                (self.writer, self.batch) = (draw(), 0);
+                self.link.ask(&[ask!(BEGIN_WRITER, self.writer, self.epoch, 0i64)])?;
+                if !known.is_new() {
+                    tracing::warn!(
+                        history = told.history,
+                        "a person has accepted the history of the database"
+                    );
+                }
+            }
+            Course::WentBack(why) => {
+                if self.stopped.is_none() {
+                    schema::stop(&mut self.link, known.number(), &why)?;
+                    tracing::error!("ALARM: {}", history::told(&why));
+                }
+                self.stopped.get_or_insert_with(|| history::told(&why));
+            }
+        }
+        Ok(())
     }
 
     /// Why this process may record nothing here any more.
@@ -354,9 +431,34 @@ impl PgStore {
 
     /// What a trouble means for the connection, and for who asked. Nothing is recorded.
     fn not_done(&mut self, trouble: Trouble) -> Fault {
+        if let Trouble::Sql { code, .. } = &trouble
+            && *code == SqlState::LOCK_NOT_AVAILABLE
+        {
+            self.blocked += 1;
+            if self.blocked >= MOST_BLOCKED {
+                // Whoever holds them can neither commit nor be ended: a commit waits for a standby that is gone.
+                self.blocked = 0;
+                self.open = false;
+                self.link.leave();
+                return Fault::Away(format!("others hold the locks and do not end ({trouble})"));
+            }
+        }
         let again = trouble.overtaken() || matches!(trouble, Trouble::Lost(_));
-        match trouble {
-            Trouble::Lost(_) | Trouble::Late => {
+        match &trouble {
+            Trouble::Late => {
+                self.open = false;
+                self.link.leave();
+            }
+            Trouble::Lost(_) => {
+                self.open = false;
+                self.link.close();
+            }
+            // Another one may be the primary by now.
+            Trouble::Sql { code, .. } if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
+                self.open = false;
+                self.link.close();
+            }
+            Trouble::Pooled => {
                 self.open = false;
                 self.link.close();
             }
@@ -372,7 +474,7 @@ impl PgStore {
             }
             // The text names the constraint.
             Trouble::Sql { constraint: Some(_), .. } => format!("refused by the schema: {trouble}"),
-            _ => trouble.to_string(),
+            _ => return trouble.into(),
         })
     }
 
@@ -445,6 +547,7 @@ impl PgStore {
         let mut next = || answers.next().expect("an answer to each question");
         let (locked, pools, types, orders) = (next(), next(), next(), next());
         let (found_buyers, recorded, clock) = (next(), next(), next());
+        self.link.is_ours(&clock)?;
         let ordered = if keys.ordered.is_empty() { Vec::new() } else { next() };
 
         let mut events = BTreeMap::new();
@@ -567,7 +670,7 @@ impl PgStore {
             asks.push(ask!(PRUNE, old, wrong, most));
         }
         let pruning = asks.len().saturating_sub(1);
-        asks.push(ask!(COUNT_BATCH, self.writer, self.epoch, self.batch, batch.now_ms));
+        asks.push(ask!(COUNT_BATCH, self.writer, self.epoch, self.batch));
         self.open = true;
         if !put.is_empty() {
             // What an organiser said and what came of it share their columns: make sure that
@@ -589,7 +692,7 @@ impl PgStore {
             // Nothing was sent, unless it is late: preparing comes first.
             Err(Trouble::Late) => {
                 self.open = false;
-                self.link.close();
+                self.link.leave();
                 return Err(Fault::Unknown(Trouble::Late.to_string()));
             }
             Err(trouble) => return Err(self.not_done(trouble)),
@@ -609,7 +712,7 @@ impl PgStore {
         }
         match committed {
             Ok(_) if self.link.warned() => {
-                self.link.close();
+                self.link.leave();
                 Err(Fault::Unknown("the commit may not be on the standby".into()))
             }
             Ok(_) => {
@@ -686,6 +789,11 @@ fn ask_buyers(buyers: &BTreeSet<(EventId, BuyerKey)>) -> Ask<'static> {
 impl Store for PgStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
         self.make_way();
+        if self.link.is_elsewhere() {
+            self.open = false;
+            self.turn = false;
+            self.link.close();
+        }
         if !self.link.is_open()
             && let Err(trouble) = self.fence()
         {
@@ -695,6 +803,9 @@ impl Store for PgStore {
         }
         if let Some(why) = &self.retired {
             return Err(Fault::NotDone(why.clone()));
+        }
+        if let Some(why) = &self.stopped {
+            return Err(Fault::Stopped(why.clone()));
         }
         self.try_load(keys, requests).map_err(|trouble| self.not_done(trouble))
     }
@@ -716,7 +827,8 @@ impl Store for PgStore {
         let done = self.try_commit(batch);
         if done.is_ok() {
             self.batch = number;
-            self.overtaken = 0;
+            (self.overtaken, self.blocked) = (0, 0);
+            self.link.target().history.learn(self.writer, number);
         }
         done
     }
@@ -736,8 +848,12 @@ impl Store for PgStore {
                 self.contended = begun.elapsed() >= IN_THE_WAY;
             }
             // The load that follows meets it again, and says so.
-            Err(Trouble::Sql { .. } | Trouble::Unreadable(_)) => self.roll_back(),
-            Err(Trouble::Lost(_) | Trouble::Late) => {
+            Err(Trouble::Sql { .. } | Trouble::Unreadable(_) | Trouble::Pooled) => self.roll_back(),
+            Err(Trouble::Late) => {
+                self.open = false;
+                self.link.leave();
+            }
+            Err(Trouble::Lost(_)) => {
                 self.open = false;
                 self.link.close();
             }
@@ -745,8 +861,35 @@ impl Store for PgStore {
     }
 
     fn release(&mut self) {
-        self.overtaken = 0;
+        (self.overtaken, self.blocked) = (0, 0);
         self.roll_back();
+    }
+
+    fn prove(&mut self) -> Result<(), Fault> {
+        self.release();
+        let mut drawn = vec![0u8; PROOF_BYTES / 2];
+        getrandom::fill(&mut drawn).map_err(|error| Fault::NotDone(error.to_string()))?;
+        let filling: String = drawn.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = format!("proof {}", self.writer);
+        self.open = true;
+        let (put, forget) = (ask!(schema::PUT, key.clone(), filling), ask!(schema::FORGET, key));
+        let proved = self.link.ask(&[ask!(BEGIN), put, forget, ask!(COMMIT)]);
+        match proved {
+            Ok(_) if self.link.warned() => {
+                self.open = false;
+                self.link.leave();
+                Err(Fault::Away("a commit was not replicated".into()))
+            }
+            Ok(_) => {
+                self.open = false;
+                Ok(())
+            }
+            Err(trouble) => Err(match self.not_done(trouble) {
+                // Nobody was in the way of it.
+                Fault::Conflict(why) => Fault::Away(why),
+                fault => fault,
+            }),
+        }
     }
 
     fn last_version(&self) -> Option<(i64, i64)> {
@@ -758,7 +901,7 @@ impl Store for PgStore {
     }
 
     fn recover(&mut self) -> Result<bool, Fault> {
-        self.fence()?;
-        Ok(self.tried == Some(self.batch))
+        let found = self.fence()?;
+        Ok(self.tried == Some(found))
     }
 }

@@ -80,6 +80,30 @@ impl fmt::Display for Mode {
     }
 }
 
+/// Why a database is not served.
+#[derive(Debug)]
+pub enum NotClaimed {
+    /// It must not be, with this provider. The sentence says what to do.
+    Refused(String),
+    /// It cannot be asked.
+    Fault(Fault),
+}
+
+impl From<Fault> for NotClaimed {
+    fn from(fault: Fault) -> NotClaimed {
+        NotClaimed::Fault(fault)
+    }
+}
+
+impl fmt::Display for NotClaimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotClaimed::Refused(why) => f.write_str(why),
+            NotClaimed::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
 /// Begins to serve a database in this mode, or says why that must not be. `name` is the database's;
 /// `sandbox_exists` tells whether the sandbox has been used beside it.
 pub fn claim(
@@ -88,11 +112,10 @@ pub fn claim(
     mode: Mode,
     name: &Database,
     sandbox_exists: bool,
-) -> Result<(), String> {
-    let failed = |fault: Fault| fault.to_string();
-    let word = store.meta_get(PROVIDER).map_err(failed)?;
+) -> Result<(), NotClaimed> {
+    let word = store.meta_get(PROVIDER)?;
     let kept = word.as_deref().and_then(Mode::read);
-    if kept == Some(mode) && store.claim_provider(word.as_deref(), mode.word()).map_err(failed)? {
+    if kept == Some(mode) && store.claim_provider(word.as_deref(), mode.word())? {
         return Ok(());
     }
     // Free orders are nobody's: no provider is ever asked for them. Neither is one for what is sold at the box
@@ -103,9 +126,8 @@ pub fn claim(
         let counts = order.tender == Tender::Online || offline_counts;
         priced |= counts && order.total().minor > 0;
         !priced
-    })
-    .map_err(failed)?;
-    let known = match (kept, infer(reader, sandbox_exists).map_err(failed)?) {
+    })?;
+    let known = match (kept, infer(reader, sandbox_exists)?) {
         // Real payments are what they are, whatever was written down.
         (_, Some(Mode::StripeLive)) => Some(Mode::StripeLive),
         (Some(kept), _) => priced.then_some(kept),
@@ -113,13 +135,13 @@ pub fn claim(
         (None, made) => made,
     };
     match known {
-        Some(known) if known != mode => Err(refusal(known, mode, name)),
-        _ if store.claim_provider(word.as_deref(), mode.word()).map_err(failed)? => Ok(()),
-        _ => Err(format!(
+        Some(known) if known != mode => Err(NotClaimed::Refused(refusal(known, mode, name))),
+        _ if store.claim_provider(word.as_deref(), mode.word())? => Ok(()),
+        _ => Err(NotClaimed::Refused(format!(
             "{name} is served by another process with another payment provider, and this start is with {mode}: \
              a database has one. Nothing was changed. Stop all its processes first, then start them with the \
              same keys."
-        )),
+        ))),
     }
 }
 

@@ -137,7 +137,10 @@ pub fn transfer(
                     "nothing was moved: {from} did not answer when it was marked as moved ({why}). If \
                      nts refuses to start on it: nts migrate-store --resume {from}"
                 ),
-                Fault::NotDone(why) | Fault::Conflict(why) => format!(
+                Fault::NotDone(why)
+                | Fault::Away(why)
+                | Fault::Stopped(why)
+                | Fault::Conflict(why) => format!(
                     "nothing was moved: {from} could not be marked as moved ({why}), and places would be \
                      sold twice if both sold. {to} is as it was before, and {from} as well."
                 ),
@@ -160,7 +163,11 @@ pub fn transfer(
         Err(fault) => Err(format!(
             "moving {from} to {to} failed: {}. {to} is as it was before, and {from} as well.",
             match fault {
-                Fault::NotDone(why) | Fault::Conflict(why) | Fault::Unknown(why) => why,
+                Fault::NotDone(why)
+                | Fault::Away(why)
+                | Fault::Stopped(why)
+                | Fault::Conflict(why)
+                | Fault::Unknown(why) => why,
             }
         )),
     }

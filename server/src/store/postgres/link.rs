@@ -5,9 +5,10 @@
 //! taken too long is abandoned with its connection and never cancelled: a COMMIT that is cancelled
 //! is reported as done although a standby may never have heard of it.
 
+use super::connect::{Hosts, Known, Place, Use, connect};
 use super::tls::{Tls, Trust};
 use crate::store::Fault;
-use crate::tasks::spawn;
+use crate::store::history::History;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::Pin;
@@ -19,34 +20,18 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement};
+use tokio_postgres::{Client, Config, Row, Statement};
 
 /// How long an answer may take. Longer than [`LOCK_MS`], so that who only waits in line is told so
 /// by the database itself.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the database lets us wait for a lock, in milliseconds.
-const LOCK_MS: u32 = 4_000;
-/// How long one attempt to connect may take.
-const CONNECT: Duration = Duration::from_secs(3);
+pub(super) const LOCK_MS: u32 = 4_000;
 /// How long connecting is tried again before it is reported.
 const RECONNECT: Duration = Duration::from_secs(3);
-
-/// What is set for each connection, and left as it is on an engine that does not know it.
-const SETTINGS: &[&str] = &[
-    // A process that was stopped in the middle of a batch must not stop the others for ever.
-    "SET idle_in_transaction_session_timeout = '5s'",
-    "SET client_connection_check_interval = '1s'",
-    // A small table is not read whole: the plan would still do so when it has grown.
-    "SET enable_seqscan = off",
-    "SET plan_cache_mode = force_generic_plan",
-    "SET jit = off",
-    // What is acknowledged is on the disk, whatever the database's own setting.
-    "SELECT set_config('synchronous_commit', 'on', false)
-     WHERE current_setting('synchronous_commit') = 'off'",
-];
 
 /// What went wrong between us and the database.
 #[derive(Debug)]
@@ -66,6 +51,8 @@ pub(super) enum Trouble {
     Late,
     /// What came is not what we store.
     Unreadable(String),
+    /// Between us and the database stands a pooler that gives each transaction another connection.
+    Pooled,
 }
 
 impl fmt::Display for Trouble {
@@ -75,6 +62,11 @@ impl fmt::Display for Trouble {
             Trouble::Lost(why) => write!(f, "the connection to the database is lost: {why}"),
             Trouble::Late => write!(f, "the database did not answer in time"),
             Trouble::Unreadable(what) => write!(f, "unreadable: {what}"),
+            Trouble::Pooled => f.write_str(
+                "this address leads to a pooler that gives each transaction another connection, and nts needs \
+                 sessions of its own: set pool_mode = session for this database in PgBouncer (in other poolers \
+                 what they call so), or name PostgreSQL itself",
+            ),
         }
     }
 }
@@ -97,6 +89,12 @@ impl From<tokio_postgres::Error> for Trouble {
             || [SqlState::UNDEFINED_DATABASE, SqlState::INSUFFICIENT_PRIVILEGE].contains(db.code());
         if fatal && !refused {
             return Trouble::Lost(db.message().into());
+        }
+        // A name that only another client can have given, or taken away.
+        if [SqlState::DUPLICATE_PSTATEMENT, SqlState::INVALID_SQL_STATEMENT_NAME]
+            .contains(db.code())
+        {
+            return Trouble::Pooled;
         }
         Trouble::Sql {
             code: db.code().clone(),
@@ -132,13 +130,33 @@ impl Trouble {
             ]
             .contains(code)
     }
+
+    /// Whether the database may take it in a moment, without anybody changing what was told: it is away, starts,
+    /// stops or is a standby just now, is busy, or has no room.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Trouble::Lost(_) | Trouble::Late => true,
+            Trouble::Unreadable(_) | Trouble::Pooled => false,
+            // https://www.postgresql.org/docs/current/errcodes-appendix.html: connections, insufficient
+            // resources, an operator's intervention (a time limit, a shutdown), a system error.
+            Trouble::Sql { code, .. } => {
+                self.overtaken()
+                    || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+                    || ["08", "53", "57", "58"].iter().any(|class| code.code().starts_with(class))
+            }
+        }
+    }
 }
 
 /// Where the database is, and who we are to it.
 #[derive(Clone)]
 pub struct Target {
-    config: Config,
+    hosts: Hosts,
     tls: Tls,
+    /// What this process knows of them.
+    known: Arc<Known>,
+    /// What this process remembers of the database's history.
+    pub(super) history: History,
     /// Where, without the password: for messages.
     pub(super) name: String,
     /// Tells this process from the others. Drawn anew at each start.
@@ -188,19 +206,19 @@ impl Target {
              %2F %3F %40 %3A %25."
         };
         let mut config = Config::from_str(&plain).map_err(unreadable)?;
-        let name = name_of(&config)?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT);
-        }
         if config.get_application_name().is_none() {
             config.application_name("nts");
         }
         config.ssl_mode(ssl).keepalives_idle(Duration::from_secs(10));
+        let hosts = Hosts::of(&config)?;
+        let name = name_of(&config, &hosts)?;
         let mut drawn = [0u8; 8];
         getrandom::fill(&mut drawn).map_err(|e| format!("no randomness: {e}"))?;
         Ok(Target {
-            config,
+            hosts,
             tls: Tls::new(&trust)?,
+            known: Arc::default(),
+            history: History::default(),
             name,
             process: i64::from_le_bytes(drawn) & i64::MAX,
         })
@@ -214,40 +232,29 @@ impl Target {
     /// The same for connections of another name, by which a person can tell them apart.
     pub(super) fn named(&self, name: &str) -> Target {
         let mut target = self.clone();
-        target.config.application_name(name);
+        target.hosts.call(name);
         target
     }
 
     /// The same database as another process sees it.
     pub fn other_process(&self) -> Target {
-        Target { process: draw() & i64::MAX, ..self.clone() }
+        Target {
+            process: draw() & i64::MAX,
+            known: Arc::default(),
+            history: History::default(),
+            ..self.clone()
+        }
     }
 }
 
 /// The hosts and the database, and nothing that could be part of a password.
-fn name_of(config: &Config) -> Result<String, String> {
-    let ports = config.get_ports();
-    let hosts: Vec<String> = config
-        .get_hosts()
-        .iter()
-        .enumerate()
-        .map(|(nth, host)| {
-            let host = match host {
-                Host::Tcp(name) => name.clone(),
-                #[cfg(unix)]
-                Host::Unix(path) => path.display().to_string(),
-            };
-            match ports.get(nth).or(ports.first()) {
-                Some(port) if *port != 5432 => format!("{host}:{port}"),
-                _ => host,
-            }
-        })
-        .collect();
-    if hosts.iter().all(String::is_empty) {
+fn name_of(config: &Config, hosts: &Hosts) -> Result<String, String> {
+    let names = hosts.names();
+    if names.chars().all(|c| c == ',') {
         return Err("the address of the database names no host".into());
     }
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
-    Ok(format!("postgres://{}/{database}", hosts.join(",")))
+    Ok(format!("postgres://{names}/{database}"))
 }
 
 /// Sixty-four random bits. They need not be good ones: they tell apart and spread.
@@ -293,12 +300,46 @@ pub(super) use ask;
 /// What came of one statement.
 pub(super) type Answer = Result<Vec<Row>, Trouble>;
 
-struct Session {
+/// A connection.
+pub(super) struct Session {
     client: Client,
     statements: BTreeMap<&'static str, Statement>,
     /// Set when the database warns of something.
     warned: Arc<AtomicBool>,
     carrier: JoinHandle<()>,
+    /// Where it leads.
+    place: Place,
+    is_read_only: bool,
+    /// What was set for this session alone, if the engine knows such settings.
+    mark: Option<String>,
+}
+
+impl Session {
+    /// A connection that leads there. Its `carrier` sets `warned` when the database warns of something.
+    pub(super) fn new(
+        client: Client,
+        warned: Arc<AtomicBool>,
+        carrier: JoinHandle<()>,
+        place: Place,
+    ) -> Session {
+        let (statements, is_read_only, mark) = (BTreeMap::new(), false, None);
+        Session { client, statements, warned, carrier, place, is_read_only, mark }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What is known of it when it is ready.
+    pub(super) fn knowing(self, is_read_only: bool, mark: Option<String>) -> Session {
+        let mut session = self;
+        (session.is_read_only, session.mark) = (is_read_only, mark);
+        session
+    }
+
+    pub(super) fn forget_warnings(&self) {
+        self.warned.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Session {
@@ -310,6 +351,7 @@ impl Drop for Session {
 /// A connection that can be lost and made anew.
 pub(super) struct Link {
     target: Target,
+    wanted: Use,
     patience: Duration,
     session: Option<Session>,
     runtime: Option<Runtime>,
@@ -327,9 +369,9 @@ impl Drop for Link {
 
 impl Link {
     /// Nothing is connected yet.
-    pub(super) fn new(target: Target) -> std::io::Result<Link> {
+    pub(super) fn new(target: Target, wanted: Use) -> std::io::Result<Link> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Link { target, patience: PATIENCE, session: None, runtime: Some(runtime) })
+        Ok(Link { target, wanted, patience: PATIENCE, session: None, runtime: Some(runtime) })
     }
 
     /// From now on an answer may take so long.
@@ -346,6 +388,58 @@ impl Link {
         self.session.as_ref().is_some_and(|session| !session.client.is_closed())
     }
 
+    /// Whether the server accepts no writes.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_read_only)
+    }
+
+    /// A durable commit was made on this connection: the others of this process come here, too.
+    pub(super) fn settle(&self) {
+        if let Some(session) = &self.session {
+            self.target.known.settle(session.place);
+        }
+    }
+
+    /// Whether the process has made a durable commit at another server since.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        let place = self.session.as_ref().map(|session| session.place);
+        place.is_some_and(|place| self.target.known.is_elsewhere(place))
+    }
+
+    /// It did not answer in time: gives the connection up, and another server is tried first.
+    pub(super) fn leave(&mut self) {
+        if let Some(session) = &self.session {
+            self.target.known.leave(session.place);
+        }
+        self.close();
+    }
+
+    /// Looks whether the session is the one that we began, by an answer to [`rows::CLOCK`](super::rows::CLOCK).
+    /// Behind a pooler that gives each transaction another one it is that of somebody else.
+    pub(super) fn is_ours(&self, clock: &[Row]) -> Result<(), Trouble> {
+        let ours = self.session.as_ref().and_then(|session| session.mark.as_deref());
+        let found = match clock.first().map(|row| row.try_get::<_, Option<&str>>(1)) {
+            Some(Ok(found)) => found,
+            _ => return Err(Trouble::Unreadable("the clock".into())),
+        };
+        if ours.is_some() && found != ours { Err(Trouble::Pooled) } else { Ok(()) }
+    }
+
+    /// Refuses a pooler that gives each transaction another session, before anything is written through it: a
+    /// second connection must not change what the first one has set.
+    pub(super) fn refuse_pooler(&mut self) -> Result<(), Trouble> {
+        let other = Link::new(self.target.clone(), self.wanted);
+        let mut other = other.map_err(|error| Trouble::Unreadable(error.to_string()))?;
+        for link in [&mut other, self] {
+            if !link.is_open() {
+                link.connect()?;
+            }
+            let clock = link.ask(&[ask!(super::rows::CLOCK)])?;
+            link.is_ours(&clock[0])?;
+        }
+        Ok(())
+    }
+
     /// Gives the connection up, whatever is under way on it.
     pub(super) fn close(&mut self) {
         self.session = None;
@@ -358,18 +452,18 @@ impl Link {
     /// Connects anew, trying again for a while.
     pub(super) fn connect(&mut self) -> Result<(), Trouble> {
         self.close();
-        let target = self.target.clone();
+        let (target, wanted) = (self.target.clone(), self.wanted);
         let runtime = self.runtime.as_ref().expect("a runtime while it lives");
         self.session = Some(runtime.block_on(async {
             let begun = Instant::now();
             let mut pause = Duration::from_millis(20);
             loop {
-                let error = match connect(&target).await {
+                let tried = connect(&target.hosts, &target.tls, &target.known, wanted);
+                let error = match tried.await {
                     Ok(session) => return Ok(session),
                     Err(error) => error,
                 };
-                let hopeless = !matches!(error, Trouble::Lost(_) | Trouble::Late);
-                if hopeless || begun.elapsed() + pause > RECONNECT {
+                if !error.may_pass() || begun.elapsed() + pause > RECONNECT {
                     return Err(error);
                 }
                 // Not all processes at the same moment.
@@ -464,42 +558,8 @@ fn not_connected() -> Trouble {
     Trouble::Lost("not connected".into())
 }
 
-async fn connect(target: &Target) -> Result<Session, Trouble> {
-    let begun = timeout(CONNECT, target.config.connect(target.tls.clone())).await;
-    let (client, mut connection) = begun.map_err(|_| Trouble::Late)??;
-    let warned = Arc::new(AtomicBool::new(false));
-    let warns = Arc::clone(&warned);
-    let carrier = spawn(async move {
-        loop {
-            match std::future::poll_fn(|cx| connection.poll_message(cx)).await {
-                Some(Ok(AsyncMessage::Notice(notice))) => {
-                    if notice.parsed_severity() == Some(Severity::Warning) {
-                        tracing::warn!(notice = notice.message(), "the database warns");
-                        warns.store(true, Ordering::SeqCst);
-                    }
-                }
-                Some(Ok(_)) => {}
-                // Who waits for an answer is told.
-                Some(Err(_)) | None => return,
-            }
-        }
-    });
-    let session = Session { client, statements: BTreeMap::new(), warned, carrier };
-    let locks = format!("SET lock_timeout = {LOCK_MS}");
-    for setting in SETTINGS.iter().copied().chain([locks.as_str()]) {
-        let set = timeout(CONNECT, session.client.batch_execute(setting)).await;
-        match set.map_err(|_| Trouble::Late)?.map_err(Trouble::from) {
-            Ok(()) => {}
-            Err(Trouble::Sql { text, .. }) => tracing::debug!(setting, text, "not known here"),
-            Err(trouble) => return Err(trouble),
-        }
-    }
-    session.warned.store(false, Ordering::SeqCst);
-    Ok(session)
-}
-
 /// Runs all of them at once; each begins before those behind it.
-async fn in_order<T>(mut all: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<T> {
+pub(super) async fn in_order<T>(mut all: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<T> {
     let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
     std::future::poll_fn(|cx| {
         let mut waits = false;
@@ -519,6 +579,7 @@ async fn in_order<T>(mut all: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec
 
 impl From<Trouble> for Fault {
     fn from(trouble: Trouble) -> Fault {
-        Fault::NotDone(trouble.to_string())
+        let why = trouble.to_string();
+        if trouble.may_pass() { Fault::Away(why) } else { Fault::NotDone(why) }
     }
 }

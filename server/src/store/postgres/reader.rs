@@ -1,17 +1,20 @@
 //! Reading: connections of their own that see whole commits, and never wait for a writer.
 
+use super::connect::Use;
 use super::link::{Ask, Link, PATIENCE, Target, Trouble, ask, draw};
 use super::records::ask_alone;
 use super::rows::{self, Orders, order_columns};
 use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
+use crate::store::history::{self, Course};
 use crate::store::records::{self, Row, Tables, Value};
 use crate::store::{
     Fault, Lane, Listing, NamedTicket, OrderPage, Owner, OwnerPage, Reader, VersionVector, codec,
 };
 use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use std::time::Duration;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -126,7 +129,7 @@ const DUE_HOLDS: &str = due!("state = 0");
 const DUE_PAYMENTS: &str = due!("state > 0");
 
 /// What tells that some writer has committed something. Each of them counts its batches.
-const BATCHES: &str = "SELECT id, batch FROM writers WHERE batch > 0 ORDER BY id";
+pub(super) const BATCHES: &str = "SELECT id, batch FROM writers WHERE batch > 0 ORDER BY id";
 
 /// How long one statement may take that reads everything.
 const VERIFY: Duration = Duration::from_secs(3_600);
@@ -143,9 +146,18 @@ pub struct PgReader {
 }
 
 impl PgReader {
-    /// Connects to a database that has been made ready.
+    /// Connects to a database that has been made ready, to serve from it.
     pub fn open(target: &Target, clock: Clock) -> Result<PgReader, Fault> {
-        let link = Link::new(target.clone()).map_err(|e| Fault::NotDone(e.to_string()))?;
+        PgReader::open_for(Use::Serving, target, clock)
+    }
+
+    /// The same to look only: a standby will do where the primary cannot be had.
+    pub fn open_to_look(target: &Target, clock: Clock) -> Result<PgReader, Fault> {
+        PgReader::open_for(Use::Looking, target, clock)
+    }
+
+    fn open_for(wanted: Use, target: &Target, clock: Clock) -> Result<PgReader, Fault> {
+        let link = Link::new(target.clone(), wanted).map_err(|e| Fault::NotDone(e.to_string()))?;
         let mut reader = PgReader { link, clock, id: draw() };
         reader.connect()?;
         if !schema::readable(&mut reader.link)? {
@@ -155,11 +167,29 @@ impl PgReader {
         Ok(reader)
     }
 
-    /// Connects, and makes a durable commit: what can be read then is safe.
+    /// Connects, and makes a durable commit: what can be read then is safe. A standby takes none, and has
+    /// what the primary had made durable.
     fn connect(&mut self) -> Result<(), Trouble> {
+        let connected = self.connect_once();
+        if !matches!(connected, Err(Trouble::Late)) {
+            return connected;
+        }
+        // It cannot commit: another one is tried first now.
+        self.link.leave();
+        self.connect_once()
+    }
+
+    fn connect_once(&mut self) -> Result<(), Trouble> {
         self.link.connect()?;
+        if self.link.is_read_only() {
+            return Ok(());
+        }
         let barrier = ask!(BEGIN_WRITER, self.id, draw(), 0i64);
-        self.link.ask(&[barrier]).map(drop)
+        self.link.ask(&[barrier])?;
+        if !self.link.warned() {
+            self.link.settle();
+        }
+        Ok(())
     }
 
     /// The server's own secret, made with the database.
@@ -177,20 +207,26 @@ impl PgReader {
         let mut tries = 0;
         loop {
             tries += 1;
-            let answer = if self.link.is_open() { Ok(()) } else { self.connect() };
+            let usable = self.link.is_open() && !self.link.is_elsewhere();
+            let answer = if usable { Ok(()) } else { self.connect() };
             let trouble = match answer.and_then(|()| ask(&mut self.link)) {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
             };
             let once_more = trouble.overtaken() || matches!(trouble, Trouble::Lost(_));
-            match trouble {
+            match &trouble {
+                // Another one may be the primary by now.
+                Trouble::Sql { code, .. } if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
+                    self.link.close();
+                }
                 // The connection goes on, and the transaction, if there is one, must end.
                 Trouble::Sql { .. } | Trouble::Unreadable(_) => {
                     if self.link.ask(&[ask!("ROLLBACK")]).is_err() {
                         self.link.close();
                     }
                 }
-                Trouble::Lost(_) | Trouble::Late => self.link.close(),
+                Trouble::Late => self.link.leave(),
+                Trouble::Lost(_) | Trouble::Pooled => self.link.close(),
             }
             if !once_more || tries == MOST_TRIES {
                 return Err(trouble.into());
@@ -318,11 +354,32 @@ impl Reader for PgReader {
 
     fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
         let turned = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now_ms());
+        let history = self.link.target().history.clone();
+        // Before it is looked which server is asked.
+        let known = history.remembered();
         self.again(|link| {
-            let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES)])?;
-            let mark = found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
+            let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES), ask!(schema::STATE)])?;
+            link.is_ours(&found[0])?;
+            let mark: Vec<(i64, i64)> =
+                found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
             let at_ms = rows::one(&found[0])?;
-            Ok(Some(VersionVector { at_ms: turned.unwrap_or(at_ms), mark }))
+            let mut told = schema::Told::read(&found[2])?;
+            let course = known.compare(told.history, &mark);
+            if let Course::WentBack(why) = &course {
+                if told.stopped.is_none() {
+                    schema::stop(link, known.number(), why)?;
+                }
+                told.stopped.get_or_insert_with(|| history::told(why));
+            } else {
+                history.learn_all(told.history, &mark);
+            }
+            Ok(Some(VersionVector {
+                at_ms: turned.unwrap_or(at_ms),
+                mark,
+                is_another_history: course != Course::Same,
+                stopped: told.stopped,
+                on_standby: told.on_standby,
+            }))
         })
     }
 

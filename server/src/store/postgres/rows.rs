@@ -65,8 +65,9 @@ pub(super) const ORDERED: &str = "SELECT e.id FROM events e WHERE e.slug = ANY($
 /// The answers to these requests.
 pub(super) const REQUESTS: &str =
     "SELECT key, fingerprint, reply FROM requests WHERE key = ANY($1::uuid[])";
-/// The database's clock, in milliseconds.
-pub(super) const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+/// The database's clock, in milliseconds, and what was set for this session when it began.
+pub(super) const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+     current_setting('nts.session', true)";
 
 const PAYMENTS: &str = "SELECT p.order_id, p.id, p.intent, p.live, p.action, p.dispute,
             p.dispute_minor, p.dispute_status

@@ -1,9 +1,11 @@
 //! Whose database it is, and how it comes into being. Any number of processes may begin at once.
 
 use super::link::{Link, Target, Trouble, ask};
-use super::rows::one;
+use super::rows::{InOrder, one};
 use super::{buyers, figures};
+use crate::store::history::{HISTORY, WENT_BACK, told};
 use std::fmt;
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 /// The schema, one step after the other. A database that has had the first `n` of them has the
@@ -67,6 +69,71 @@ pub(super) const KEEP: &str =
 pub(super) const REFUSE_WRITERS: &str =
     "LOCK TABLE writers IN EXCLUSIVE MODE; UPDATE writers SET epoch = epoch # 1";
 
+/// The number of the history, why nothing may be recorded, and the names of synchronous standbys, if the engine
+/// knows such a setting.
+pub(super) const STATE: &str = "SELECT
+    coalesce((SELECT value FROM meta WHERE key = 'history'), '0'),
+    (SELECT value FROM meta WHERE key = 'history_went_back'),
+    current_setting('synchronous_standby_names', true)";
+
+/// What [`STATE`] tells.
+pub(super) struct Told {
+    /// The number of the history.
+    pub(super) history: u64,
+    /// Why nothing may be recorded.
+    pub(super) stopped: Option<String>,
+    /// Whether there is a synchronous standby.
+    pub(super) on_standby: Option<bool>,
+}
+
+impl Told {
+    pub(super) fn read(rows: &[Row]) -> Result<Told, Trouble> {
+        let row = rows.first().ok_or_else(|| Trouble::Unreadable("no row".into()))?;
+        let mut row = InOrder::of(row);
+        let history: String = row.next()?;
+        let stopped: Option<String> = row.next()?;
+        let names: Option<String> = row.next()?;
+        let unreadable = |_| Trouble::Unreadable(format!("meta.{HISTORY}"));
+        let reason = |kept: String| kept.split_once(' ').map_or(kept.clone(), |(_, why)| told(why));
+        Ok(Told {
+            history: history.parse().map_err(unreadable)?,
+            stopped: stopped.map(reason),
+            on_standby: names.map(|names| !names.is_empty()),
+        })
+    }
+}
+
+/// Writes down that the database went back, by a process that knew this history of it, and refuses all writers.
+/// Whoever has written it before is left.
+pub(super) fn stop(link: &mut Link, history: u64, why: &str) -> Result<(), Trouble> {
+    let stopped = link.script("BEGIN").and_then(|()| {
+        link.ask(&[ask!(KEEP, WENT_BACK, format!("{history} {why}"))])?;
+        link.script(REFUSE_WRITERS)?;
+        link.script("COMMIT")
+    });
+    if stopped.is_err() {
+        link.close();
+    }
+    stopped
+}
+
+/// A person accepts the database as it is: the reason for which nothing was recorded, if there was one.
+pub(super) fn accept(link: &mut Link) -> Result<Option<String>, Trouble> {
+    link.script("BEGIN")?;
+    link.script(REFUSE_WRITERS)?;
+    let kept = get(link, WENT_BACK)?;
+    let Some(kept) = kept else {
+        link.script("ROLLBACK")?;
+        return Ok(None);
+    };
+    let here = Told::read(&link.ask(&[ask!(STATE)])?[0])?.history;
+    let (known, why) = kept.split_once(' ').unwrap_or(("0", &kept));
+    let next = here.max(known.parse().unwrap_or(0)) + 1;
+    link.ask(&[ask!(PUT, HISTORY, next.to_string()), ask!(FORGET, WENT_BACK)])?;
+    link.script("COMMIT")?;
+    Ok(Some(why.to_owned()))
+}
+
 /// What is kept under a key.
 pub(super) fn get(link: &mut Link, key: &str) -> Result<Option<String>, Trouble> {
     let found = link.ask(&[ask!(GET, key)])?;
@@ -92,11 +159,18 @@ pub enum OpenError {
         /// The newest one that this nts knows.
         known: usize,
     },
-    /// It does not answer.
+    /// It does not answer, or takes nothing now.
     Away {
         /// Which.
         database: String,
         /// How it shows.
+        why: String,
+    },
+    /// A pooler stands between, which gives each transaction another connection.
+    Pooled {
+        /// Which.
+        database: String,
+        /// What to do.
         why: String,
     },
     /// It does not let us in, or it failed.
@@ -123,9 +197,12 @@ impl fmt::Display for OpenError {
             ),
             OpenError::Away { database, why } => write!(
                 f,
-                "{database} does not answer ({why}). Check that PostgreSQL runs there and takes \
-                 connections from here."
+                "{database} cannot be used now ({why}). Check that PostgreSQL runs there, accepts \
+                 writes, and has connections left for this process."
             ),
+            OpenError::Pooled { database, why } => {
+                write!(f, "{database} cannot be used: {why}. Nothing was changed.")
+            }
             OpenError::Failed { database, why } => write!(
                 f,
                 "{database} cannot be used: {why}. Check the user, the password and the \
@@ -141,7 +218,8 @@ pub(super) fn failed(target: &Target, trouble: &Trouble) -> OpenError {
     let database = target.name.clone();
     match trouble {
         Trouble::Lost(why) => OpenError::Away { database, why: why.clone() },
-        Trouble::Late => OpenError::Away { database, why: trouble.to_string() },
+        Trouble::Pooled => OpenError::Pooled { database, why: trouble.to_string() },
+        _ if trouble.may_pass() => OpenError::Away { database, why: trouble.to_string() },
         _ => OpenError::Failed { database, why: trouble.to_string() },
     }
 }

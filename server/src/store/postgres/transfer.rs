@@ -1,5 +1,6 @@
 //! A PostgreSQL as what is moved from or moved to.
 
+use super::connect::Use;
 use super::link::{Link, Target, Trouble, ask};
 use super::reader::{ALL_ORDERS, PgReader};
 use super::records::{Within, write};
@@ -37,7 +38,7 @@ const COUNT: &str = "SELECT count(*) FROM orders";
 const REQUESTS: &str = "SELECT key, fingerprint, reply, at_ms FROM requests ORDER BY at_ms, key";
 
 fn connect(target: &Target) -> Result<Link, Trouble> {
-    let mut link = Link::new(target.named(NAME))
+    let mut link = Link::new(target.named(NAME), Use::Serving)
         .map_err(|error| Trouble::Unreadable(format!("cannot start: {error}")))?;
     link.be_patient(PATIENCE);
     link.connect()?;

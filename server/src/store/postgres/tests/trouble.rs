@@ -167,7 +167,7 @@ fn a_commit_that_waits_for_a_standby_is_neither_guessed_at_nor_believed() {
     assert!(matches!(commit(&mut store, &batch), Err(Fault::Unknown(_))));
     assert_eq!(server.sql(database, "SELECT count(*) FROM orders"), "1");
     let fault = store.recover().expect_err("it is not decided");
-    assert!(matches!(fault, Fault::NotDone(_)), "{fault}");
+    assert!(matches!(fault, Fault::Away(_)), "{fault}");
     standby("");
     assert!(store.recover().unwrap());
     assert_eq!(held(&direct), 2);
