@@ -169,8 +169,7 @@ fn systemd_takes_the_units() {
     ];
     for path in units {
         let unit = std::fs::read_to_string(root.join(path)).unwrap();
-        let unit =
-            programs.iter().fold(unit, |unit, program| unit.replace(program, "/bin/true"));
+        let unit = programs.iter().fold(unit, |unit, program| unit.replace(program, "/bin/true"));
         let name = path.rsplit('/').next().unwrap();
         std::fs::write(dir.join(name), unit).unwrap();
         verify.arg(dir.join(name));
