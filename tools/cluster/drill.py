@@ -9,8 +9,6 @@ import datetime
 import http.client
 import json
 import os
-import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -66,10 +64,8 @@ class Drill:
             eventually("the virtual address answers", lambda: world.ask(world.virtual, 80, "/")[0] == 308, 30)
         self.put_event()
         world.backup.power_on()
-        base, shell = world.unit("nts-base")
-        assert shell
         env = {**world.backup_env, "PGTARGETSESSIONATTRS": "prefer-standby", "PATH": os.environ["PATH"]}
-        run(*world.backup.enter(), *as_user("postgres"), *base, env=env, cwd=world.backup.root)
+        run(*world.backup.enter(), *as_user("postgres"), *world.unit("nts-base"), env=env, cwd=world.backup.root)
         self.note("the backup machine has a copy of a standby, and receives the log")
 
     def organiser(self, method, path, body=None):

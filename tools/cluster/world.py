@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import ssl
@@ -384,15 +385,13 @@ class World:
         self.backup_env = settings(f"{self.backup.root}/etc/nts-backup/backup.env")
         # What the units start, with what they set.
         wal = {**self.backup_env, "PGTARGETSESSIONATTRS": "read-write"}
-        self.backup.service("wal", self.unit("nts-wal")[0], user="postgres", env=wal, restart=5)
+        self.backup.service("wal", self.unit("nts-wal"), user="postgres", env=wal, restart=5)
 
     def unit(self, name):
-        """The command of a unit of the backup machine as words, and with a shell if it has one."""
+        """The command of a unit of the backup machine, as words."""
         with open(f"{self.backup.root}/etc/systemd/system/{name}.service", encoding="utf-8") as file:
-            command = re.search(r"(?m)^ExecStart=(.*)$", file.read())[1].replace("%%", "%").replace("$$", "$")
-        if command.startswith("/bin/sh -c '"):
-            return ["/bin/sh", "-c", command[len("/bin/sh -c '"):-1]], True
-        return command.split(), False
+            command = re.search(r"(?m)^ExecStart=(.*)$", file.read())[1]
+        return shlex.split(command.replace("%%", "%").replace("$$", "$"))
 
     def ask(self, address, port, path, timeout=2, headers=None):
         """Status and body of a GET; 0 without an answer. Port 8008 is Patroni's, which speaks TLS."""
