@@ -16,6 +16,9 @@ EVENT = "drill"
 PATIENCE = 10
 # What a buyer repeats until it is answered otherwise.
 REPEAT = {408, 429, 502, 503, 504}
+# A process that wakes beside a primary that was replaced meanwhile reads from it for a moment, and does not know an order
+# that was made since. For so many seconds a buyer whose order is unknown asks again; drill.py says where that may be.
+UNKNOWN = 30
 
 
 class Books:
@@ -102,7 +105,7 @@ class Buyer(threading.Thread):
 
     def ask(self, method, path, body=None, key=None, secret=None):
         """Asks until there is an answer that is not "not now". After errors the key stays the same."""
-        pause = 0.5
+        pause, end = 0.5, time.monotonic() + UNKNOWN
         while True:
             try:
                 status, headers, said = self.once(method, path, body, key, secret)
@@ -113,7 +116,8 @@ class Buyer(threading.Thread):
             else:
                 problem = headers.get("Content-Type", "").startswith("application/problem+json")
                 code = json.loads(said).get("code", "") if problem else ""
-                if status not in REPEAT and code != "request_running":
+                unknown = code == "unknown_order" and time.monotonic() < end
+                if status not in REPEAT and code != "request_running" and not unknown:
                     return status, json.loads(said) if said else {}
                 kind = f"{status} {code}" if problem else f"bare {status}"
                 pause = min(float(headers.get("Retry-After", pause)), 2)

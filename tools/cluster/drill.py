@@ -366,6 +366,8 @@ class Drill:
             if silence > most:
                 self.faults.append(f"{scenario.__name__}: no sale for {silence:.1f} s, more than {most} s")
             errors = books.errors_by_kind(begin, end)
+            if errors["404 unknown_order"] and scenario.__name__ != "frozen":
+                self.faults.append(f"{scenario.__name__}: orders were unknown {errors['404 unknown_order']} times")
             if scenario.__name__ in ("calm", "rolling") and errors:
                 self.faults.append(f"{scenario.__name__}: buyers saw errors: {dict(errors)}")
             rows.append([
