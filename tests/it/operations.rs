@@ -386,7 +386,7 @@ fn the_examples_of_settings_are_settings() {
     let cluster = ["@ADDRESS@", "@ADDRESS_1@", "@ADDRESS_2@", "@ADDRESS_3@"]
         .iter()
         .fold(cluster, |text, blank| text.replace(blank, "10.0.0.11"));
-    for example in [include_str!("../../deploy/nts.env.example"), &cluster] {
+    for example in [include_str!("../../deploy/nts.env.example"), cluster.as_str()] {
         let lines = example.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         let set: Vec<_> = lines.map(|line| line.split_once('=').unwrap()).collect();
         assert!(set.len() > 5, "{example}");
