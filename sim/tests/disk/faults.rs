@@ -55,7 +55,7 @@ impl Told {
                 self.done += 1;
                 true
             }
-            Err(Fault::NotDone(_) | Fault::Conflict(_)) => {
+            Err(Fault::NotDone(_) | Fault::Away(_) | Fault::Stopped(_) | Fault::Conflict(_)) => {
                 self.not_done += 1;
                 assert!(!store.recover().unwrap(), "{outcome:?}");
                 false
