@@ -487,6 +487,11 @@ fn the_office_sets_how_the_door_works() {
     let nobody = owner.post(&server, &format!("{page}/links"), &[("name", " "), ("from", "now")]);
     assert_eq!(nobody.status, 422);
     contains(&nobody.text(), &["Please say for whom the link is"]);
+    let west = [("name", "Bob"), ("gate", "west"), ("from", "now")];
+    let gone = owner.post(&server, &format!("{page}/links"), &west);
+    assert_eq!(gone.status, 422);
+    let told = "id=\"e-gate\">The gates have changed. Please choose the gate again.";
+    contains(&gone.text(), &[told, "value=\"Bob\""]);
     let id = made.header("location").unwrap().rsplit('/').next().unwrap().to_owned();
     assert_eq!(owner.post(&server, &format!("{page}/links/{id}/end"), &[]).status, 303);
     contains(&owner.get(&server, page).text(), &["Ended "]);

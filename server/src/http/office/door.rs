@@ -460,21 +460,24 @@ pub async fn make_link(
         until_ms,
     };
     let made = match check_gate(&spec, &new.gate) {
-        Ok(()) => app.accounts.make_gate_link(&permit, new).await,
-        Err(_) => Err(NotChanged::Flaw("The gates have changed. Please choose the gate again.")),
+        Ok(()) => app.accounts.make_gate_link(&permit, new).await.map_err(|no| ("name", no)),
+        Err(_) => {
+            let flaw = "The gates have changed. Please choose the gate again.";
+            Err(("gate", NotChanged::Flaw(flaw)))
+        }
     };
     match made {
         Ok(link) => {
             let id = Uuid::from_u128(link.id);
             Ok(Redirect::to(&format!("{}/links/{id}", path(&slug))).into_response())
         }
-        Err(NotChanged::Flaw(flaw)) => {
+        Err((field, NotChanged::Flaw(flaw))) => {
             let mut faults = Faults::none();
-            faults.add("name", flaw);
+            faults.add(field, flaw);
             let link_name = begin(form.get("name"), 200).to_owned();
             Ok(shown(&app, &caller, &slug, Typed { faults, link_name, ..Typed::default() }).await?)
         }
-        Err(no) => Err(no.into()),
+        Err((_, no)) => Err(no.into()),
     }
 }
 
