@@ -196,6 +196,15 @@ function nonce() {
 
 const signIn = [`/office/sign-in?next=${encodeURIComponent(location.pathname)}`, "Sign in again"];
 
+/** Why nothing is checked: nobody is signed in, or the link of this phone has ended. `out`: what the line below the counts
+ *  says then; `link`: what leads on. */
+const left = data.by_link
+  ? { title: "This link has ended", detail: "Nothing was checked. Ask whoever gave you the link for a new one.", out: "The link of this phone has ended: ask for a new one." }
+  : { title: "Signed out", detail: "Nothing was checked. Sign in, then scan the ticket again.", out: "Signed out: tickets cannot be checked.", link: signIn };
+
+/** Whether an answer says that whoever is at the page may not check in, or not any more. */
+const isOut = (status) => status === 401 || status === 403;
+
 /** Sends something for programs. The error says what to show. */
 async function ask(path, body, method = "POST") {
   let answered;
@@ -213,8 +222,9 @@ async function ask(path, body, method = "POST") {
   const problem = await answered.json().catch(() => ({}));
   const error = Object.assign(new Error(problem.title ?? `status ${answered.status}`), { status: answered.status });
   error.offline = answered.status >= 500 || answered.status === 429 || answered.status === 408;
+  error.out = isOut(answered.status);
   error.shown = answered.status === 401
-    ? { colour: "wait", title: "Signed out", detail: "Nothing was checked. Sign in, then scan the ticket again.", link: signIn }
+    ? { colour: "wait", ...left }
     : { colour: "wait", title: "Not checked", what: problem.title, detail: problem.detail };
   throw error;
 }
@@ -258,7 +268,7 @@ async function check(code, byCamera) {
         colour: "wait", title: "Not checked", what: "This page does not understand the answer.",
         detail: "Do not let the guest in yet. Load the page again, then scan the ticket again.",
       });
-      if (error.status === 401) state(false, true);
+      if (error.out) state(false, true);
       return;
     }
     state(true);
@@ -463,6 +473,7 @@ const bare = (is) => is ? { ...is, before: null } : null;
 /** Decides without the box office, and gives what is shown. What lets somebody in is on the disk then. `notMade` is called
  *  if the scan was written after that had been given up; it is undone then. */
 async function alone(scan, notMade) {
+  if (scan.direction === "in" && data.canceled) return shownOf({ result: "event_canceled" });
   const signed = signedOf(scan.code);
   if (!signed) {
     return {
@@ -555,7 +566,7 @@ function state(offline = cut, out = signedOut) {
   [cut, signedOut] = [offline, out];
   const parts = [];
   if (cut) parts.push("No network: the counts may be old.");
-  if (signedOut) parts.push(cut ? "Signed out." : "Signed out: tickets cannot be checked.");
+  if (signedOut) parts.push(cut ? `${left.title}.` : left.out);
   if (unsent.length) parts.push(`${unsent.length} not sent.`);
   if (stuck.size) parts.push("The box office does not take some of them: show this to a manager of the event.");
   if (!keeps) parts.push("This device cannot keep scans: without a network it lets nobody in.");
@@ -563,7 +574,7 @@ function state(offline = cut, out = signedOut) {
   if (line.dataset.text !== text) {
     line.dataset.text = text;
     line.textContent = text;
-    if (signedOut && !cut) {
+    if (signedOut && !cut && left.link) {
       const link = element("a", { href: signIn[0], textContent: unsent.length ? `${signIn[1]} to send them` : signIn[1] });
       line.append(" ", link);
     }
@@ -671,7 +682,7 @@ async function sendAll() {
       try {
         await sendSome(batch);
       } catch (error) {
-        if (error.offline || error.status === 401) throw error;
+        if (error.offline || error.out) throw error;
         // One of them is not taken: the others go by themselves.
         for (const row of batch) {
           await sendSome([row]).catch((why) => keepOrThrow(why, row));
@@ -681,7 +692,7 @@ async function sendAll() {
       news();
     }
   } catch (error) {
-    if (error.offline || error.status === 401) state(Boolean(error.offline), error.status === 401);
+    if (error.offline || error.out) state(Boolean(error.offline), Boolean(error.out));
     throw error;
   } finally {
     await count().catch(() => {});
@@ -692,7 +703,7 @@ async function sendAll() {
 
 /** What the box office does not take stays on the device, for a person to look at. The others go on. */
 function keepOrThrow(why, row) {
-  if (why.offline || why.status === 401) throw why;
+  if (why.offline || why.out) throw why;
   stuck.add(row.nonce);
 }
 
@@ -787,7 +798,7 @@ async function news() {
       headers: { accept: "text/html" }, redirect: "manual", signal: AbortSignal.timeout?.(PATIENCE_MS),
     });
     // Whoever is signed out is led to where they sign in.
-    if (answered.type === "opaqueredirect" || answered.status === 401) { state(false, true); return; }
+    if (answered.type === "opaqueredirect" || isOut(answered.status)) { state(false, true); return; }
     if (!answered.ok) return;
     const html = await answered.text();
     const page = new DOMParser().parseFromString(html, "text/html");

@@ -184,6 +184,75 @@ fn whoever_is_signed_out_is_told_and_loses_no_scan() {
     assert_eq!(browser.run_async(asks), json!(true));
 }
 
+/// Whoever has the link of a gate cannot sign in: they need another link, and it sends what the phone has kept.
+#[test]
+fn whoever_has_a_link_that_ended_is_told_and_loses_no_scan() {
+    let dir = Dir::new("door-faults-link");
+    let server = Server::start(&dir);
+    server.make_event(20, 300);
+    let tickets = give(&server, "Bea", 1);
+    let api = "/api/v1/events/rock/door/links";
+    let link = || {
+        let body = json!({"name": "Ann", "valid_from": "2020-01-01T00:00:00Z"});
+        let made = server.send(Request::new("POST", api).bearer(KEY).json(&body));
+        assert_eq!(made.status, 201, "{made:?}");
+        made.json()
+    };
+    let end = |link: &serde_json::Value| {
+        let path = format!("{api}/{}", link["id"].as_str().unwrap());
+        assert_eq!(server.send(Request::new("DELETE", &path).bearer(KEY)).status, 204);
+    };
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    let open = |link: &serde_json::Value| {
+        browser.goto(link["url"].as_str().unwrap());
+        browser.shows("Check people in</h1>");
+        browser.shows("Stop checking in on this phone");
+    };
+    let first = link();
+    open(&first);
+    browser.network(false);
+    browser.keys(&format!("{}{ENTER}", tickets[0][0]));
+    browser.shows("Valid, offline</h2>");
+    browser.run("hide()");
+    end(&first);
+    browser.network(true);
+    browser.run_async("send().finally(arguments[arguments.length - 1]).catch(() => {})");
+    browser.shows("The link of this phone has ended: ask for a new one. 1 not sent.");
+    browser.keys(&format!("{}{ENTER}", tickets[0][0]));
+    browser.shows("This link has ended</p>");
+    assert!(!browser.source().contains("Sign in again"));
+    browser.picture("door-faults-link");
+    // A browser forgets the cookie when the time of the link is over.
+    browser.forget_cookie("nts-gate-link");
+    browser.run("hide()");
+    browser.run_async("news().then(arguments[arguments.length - 1])");
+    browser.keys(&format!("{}{ENTER}", tickets[0][0]));
+    browser.shows("Ask whoever gave you the link for a new one.");
+    assert!(!browser.source().contains("Sign in again"));
+    _ = browser.complaints();
+    accessible(&browser);
+    let second = link();
+    browser.run("signsIn = true");
+    open(&second);
+    eventually("it is sent", || overview(&server)["inside"] == 1);
+}
+
+/// A device that has heard that the event does not take place lets nobody in without a network either.
+#[test]
+fn nobody_comes_in_to_a_cancelled_event_without_a_network() {
+    let Some(door) = Door::new("door-faults-cancelled", true) else { return };
+    let (browser, tickets) = (&door.browser, give(&door.server, "Bea", 1));
+    door.open();
+    let cancel = Request::new("POST", "/api/v1/events/rock/cancel").bearer(KEY);
+    assert_eq!(door.server.send(cancel).status, 202);
+    browser.run_async("news().then(arguments[arguments.length - 1])");
+    browser.network(false);
+    door.enter(&tickets[0][0]);
+    browser.shows("Cancelled</h2>");
+    browser.picture("door-faults-cancelled");
+    assert_eq!(browser.run("return unsent.length"), json!(0));
+}
+
 /// A page that has answered a form shows green until its camera is there for the next guest.
 #[test]
 fn the_camera_ends_the_green_of_a_form() {

@@ -138,6 +138,10 @@ struct FoundRow {
 struct Data<'a> {
     /// How often a ticket admits.
     admission: &'static str,
+    /// Whether the person came by the link of a gate.
+    by_link: bool,
+    /// Whether the event does not take place.
+    canceled: bool,
     device: String,
     /// When the event ends.
     ends_ms: TimeMs,
@@ -186,6 +190,8 @@ impl<'a> Data<'a> {
         let hex = |key: &[u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect();
         Data {
             admission: at.spec.admission.word(),
+            by_link: at.by_link,
+            canceled: at.event.is_canceled(),
             device: uuid_text(at.device.id),
             ends_ms: at.event.spec.ends(),
             event: &at.event.spec.slug,
@@ -231,6 +237,8 @@ struct At {
     gate: Option<String>,
     /// Whether the browser is to remember the gate.
     chosen: bool,
+    /// Whether the person came by the link of a gate.
+    by_link: bool,
 }
 
 /// A device, which its cookie names.
@@ -289,7 +297,8 @@ impl At {
         let (gate, chosen) = gate_of(&spec, gate, headers);
         // A form that is sent twice by a browser without a cookie is of one device.
         let device = Device::of(headers, nonce.unwrap_or_else(|| app.ids.random()));
-        Ok(At { event, permit, spec, device, gate, chosen })
+        let by_link = matches!(caller.actor(), Actor::Device(_));
+        Ok(At { event, permit, spec, device, gate, chosen, by_link })
     }
 
     /// The name of a gate; none where the event has none.
@@ -373,7 +382,7 @@ async fn shown(app: &Site, caller: &Caller, at: &At, says: Says) -> Result<Respo
         inside: number(overview.inside),
         tickets: number(tickets as i64),
         scans,
-        by_link: matches!(caller.actor(), Actor::Device(_)),
+        by_link: at.by_link,
         contradicted,
         typed: begin(&says.typed, TYPED).to_owned(),
         not_found: says.not_found,
