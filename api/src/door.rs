@@ -28,11 +28,14 @@ pub struct CheckInBody {
     /// The id of the gate: 1 to 64 of `a-z`, `0-9` and `-`.
     pub gate: String,
     /// The device, by a UUID of its own that it keeps.
+    #[schema(format = "uuid")]
     pub device: String,
     /// What the device calls this scan: a random UUID. The same scan again has the same one.
+    #[schema(format = "uuid")]
     pub nonce: String,
     /// When it was, by the clock of the device. Now, if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub at: Option<String>,
     /// How long ago that was when the request was sent, in milliseconds: then it does not matter that the clock of
     /// the device is wrong.
@@ -141,6 +144,7 @@ scan_results! {
 pub struct CheckIn<'a> {
     /// When it was recorded.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub at: Option<Cow<'a, str>>,
     /// What is wrong with a scan that cannot be understood.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
@@ -156,6 +160,7 @@ pub struct CheckIn<'a> {
     pub objection: Option<ScanResult>,
     /// When the doors open.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub opens_at: Option<Cow<'a, str>>,
     /// What came of it.
     pub result: ScanResult,
@@ -180,6 +185,7 @@ pub struct CheckInResults<'a> {
 pub struct SeenScan<'a> {
     /// When it was.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub at: Cow<'a, str>,
     /// The id of its gate.
     #[serde(borrow)]
@@ -196,6 +202,7 @@ pub struct ScannedTicket<'a> {
     pub number: u16,
     /// The order's id.
     #[serde(borrow)]
+    #[schema(format = "uuid")]
     pub order: Cow<'a, str>,
     /// What people read of its ticket type.
     #[serde(borrow)]
@@ -265,9 +272,11 @@ pub struct GateCount<'a> {
 pub struct RecordedScan<'a> {
     /// When it was, as far as is known.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub at: Cow<'a, str>,
     /// The device, for whoever may change the event.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = "uuid")]
     pub device: Option<Cow<'a, str>>,
     /// In, or out.
     pub direction: Direction,
@@ -278,6 +287,7 @@ pub struct RecordedScan<'a> {
     pub late: bool,
     /// What the device calls it, for whoever may change the event.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = "uuid")]
     pub nonce: Option<Cow<'a, str>>,
     /// The number of the ticket within its order.
     pub number: u32,
@@ -286,9 +296,11 @@ pub struct RecordedScan<'a> {
     pub objection: Option<ScanResult>,
     /// The order's id.
     #[serde(borrow)]
+    #[schema(format = "uuid")]
     pub order: Cow<'a, str>,
     /// When it was undone.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub undone_at: Option<Cow<'a, str>>,
     /// Which visit of the ticket it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -320,6 +332,7 @@ pub struct Door {
     pub gates: Vec<Gate>,
     /// Before this nobody comes in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub opens_at: Option<String>,
 }
 
@@ -341,6 +354,7 @@ pub struct Gate {
 #[serde(deny_unknown_fields)]
 pub struct DoorDeviceBody {
     /// The device, by a UUID of its own that it keeps.
+    #[schema(format = "uuid")]
     pub device: String,
     /// The id of its gate; empty: none was chosen yet.
     #[serde(default)]
@@ -364,12 +378,14 @@ pub struct DoorDevices<'a> {
 pub struct DoorDevice<'a> {
     /// Its id.
     #[serde(borrow)]
+    #[schema(format = "uuid")]
     pub device: Cow<'a, str>,
     /// The id of its gate; empty: none was chosen yet.
     #[serde(borrow)]
     pub gate: Cow<'a, str>,
     /// When it was heard of last.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub seen_at: Cow<'a, str>,
     /// How many scans it had not sent then.
     pub unsent: i64,
@@ -387,9 +403,11 @@ pub struct GateLinkBody {
     /// From when on it works. If it is left out: from the begin of the day on which the event starts, or from when its
     /// doors open if that is earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub valid_from: Option<String>,
     /// Until when it works. If it is left out: until noon of the day after the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub valid_until: Option<String>,
 }
 
@@ -406,12 +424,14 @@ pub struct GateLinks<'a> {
 pub struct GateLink<'a> {
     /// When somebody ended it.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub ended_at: Option<Cow<'a, str>>,
     /// The id of the gate; empty: whoever uses it chooses one.
     #[serde(borrow)]
     pub gate: Cow<'a, str>,
     /// Its id.
     #[serde(borrow)]
+    #[schema(format = "uuid")]
     pub id: Cow<'a, str>,
     /// For whom it is.
     #[serde(borrow)]
@@ -421,9 +441,11 @@ pub struct GateLink<'a> {
     pub url: Cow<'a, str>,
     /// From when on it works.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub valid_from: Cow<'a, str>,
     /// Until when it works.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub valid_until: Cow<'a, str>,
 }
 
@@ -466,6 +488,7 @@ pub struct ListedTicket<'a> {
 pub struct LastPass<'a> {
     /// When it was.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub at: Cow<'a, str>,
     /// In, or out.
     pub direction: Direction,
@@ -514,6 +537,7 @@ pub struct Arrivals<'a> {
 pub struct Passed<'a> {
     /// When it begins.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub at: Cow<'a, str>,
     /// Entries.
     pub entered: i64,

@@ -18,6 +18,7 @@ pub struct Money<'a> {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventList<'a> {
     /// When the counts were true.
+    #[schema(format = DateTime)]
     pub as_of: Cow<'a, str>,
     /// The events, the next to begin first.
     #[serde(borrow)]
@@ -29,6 +30,7 @@ pub struct EventList<'a> {
 pub struct Event<'a> {
     /// When the counts were true.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub as_of: Cow<'a, str>,
     /// Whether the mail with the tickets has them as a PDF file, too.
     pub attach_pdf: bool,
@@ -47,7 +49,7 @@ pub struct Event<'a> {
     #[serde(borrow)]
     pub description: Cow<'a, str>,
     /// When it ends; null: 12 hours after it begins.
-    #[schema(required)]
+    #[schema(required, format = DateTime)]
     pub ends_at: Option<Cow<'a, str>>,
     /// Whether the public list of events leaves it out.
     pub hidden: bool,
@@ -70,7 +72,7 @@ pub struct Event<'a> {
     #[serde(borrow)]
     pub name: Cow<'a, str>,
     /// Until when the names on tickets can be changed; null: until it begins.
-    #[schema(required)]
+    #[schema(required, format = DateTime)]
     pub names_until: Option<Cow<'a, str>>,
     /// Whether the sale is open.
     pub on_sale: bool,
@@ -88,13 +90,14 @@ pub struct Event<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
     pub questions: Vec<Question<'a>>,
     /// When the sale ends; null: when the event ends.
-    #[schema(required)]
+    #[schema(required, format = DateTime)]
     pub sale_closes: Option<Cow<'a, str>>,
     /// When the sale begins; null: it has begun.
-    #[schema(required)]
+    #[schema(required, format = DateTime)]
     pub sale_opens: Option<Cow<'a, str>>,
     /// When it begins.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub starts_at: Cow<'a, str>,
     /// What is on offer.
     #[serde(borrow)]
@@ -147,9 +150,10 @@ pub struct Cancellation<'a> {
     #[serde(borrow)]
     pub event: Cow<'a, str>,
     /// When the event was cancelled.
+    #[schema(format = DateTime)]
     pub canceled_at: Cow<'a, str>,
     /// When the last order was at rest; null: it goes on.
-    #[schema(required)]
+    #[schema(required, format = DateTime)]
     pub done_at: Option<Cow<'a, str>>,
     /// How many places were held or sold when it was cancelled.
     pub places: u64,
@@ -173,6 +177,7 @@ pub struct Cancellation<'a> {
 pub struct EventCounts<'a> {
     /// When the counts were true.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub as_of: Cow<'a, str>,
     /// As in the answer to `GET` of an event.
     pub on_sale: bool,
@@ -245,12 +250,15 @@ pub struct TicketType<'a> {
     pub price_now: Option<Money<'a>>,
     /// When the price of now ends at the latest.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub price_until: Option<Cow<'a, str>>,
     /// From this on it is not sold any more.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub sale_closes: Option<Cow<'a, str>>,
     /// Before this it is not sold.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub sale_opens: Option<Cow<'a, str>>,
     /// The VAT that its prices include, in per cent, such as `19` or `5.5`.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
@@ -271,6 +279,7 @@ pub struct Phase<'a> {
     pub price: Money<'a>,
     /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub until: Option<Cow<'a, str>>,
 }
 
@@ -302,9 +311,11 @@ pub struct Code<'a> {
     pub uses: u32,
     /// Before this it is not valid.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub valid_from: Option<Cow<'a, str>>,
     /// From this on it is not valid any more.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub valid_until: Option<Cow<'a, str>>,
 }
 
@@ -321,9 +332,11 @@ pub struct EventBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// When it begins, in RFC 3339.
+    #[schema(format = DateTime)]
     pub starts_at: String,
     /// When it ends, in RFC 3339; 12 hours after it begins if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub ends_at: Option<String>,
     /// The IANA time zone of the place.
     pub zone: String,
@@ -343,12 +356,15 @@ pub struct EventBody {
     pub hold_seconds: Option<u32>,
     /// When the sale begins, in RFC 3339; at once if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub sale_opens: Option<String>,
     /// When the sale ends, in RFC 3339; when the event ends if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub sale_closes: Option<String>,
     /// Until when the names on tickets can be changed, in RFC 3339; until it begins if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub names_until: Option<String>,
     /// Whether the public list of events leaves it out. If it is not said, it stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -428,9 +444,11 @@ pub struct TicketTypeBody {
     pub hidden: Option<bool>,
     /// When its sale begins, in RFC 3339; with the event's if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub sale_opens: Option<String>,
     /// When its sale ends, in RFC 3339; with the event's if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub sale_closes: Option<String>,
     /// How many of it are sold at most; as many as its pool has if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -454,6 +472,7 @@ pub struct PhaseBody {
     pub price: Money<'static>,
     /// When it ends, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub until: Option<String>,
     /// How many tickets are sold in it at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -482,8 +501,10 @@ pub struct CodeBody {
     pub ticket_types: Vec<String>,
     /// When it begins to be valid, in RFC 3339; at once if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub valid_from: Option<String>,
     /// When it is not valid any more, in RFC 3339; never if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub valid_until: Option<String>,
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 pub struct HeldOrder<'a> {
     /// The order's id.
     #[serde(borrow)]
+    #[schema(format = "uuid")]
     pub id: Cow<'a, str>,
     /// The order's secret: the bearer token of all that is asked about it.
     #[serde(borrow)]
@@ -21,6 +22,7 @@ pub struct HeldOrder<'a> {
     pub state: OrderState,
     /// When the hold ends.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub held_until: Cow<'a, str>,
     /// The price of all of it.
     pub total: Money<'a>,
@@ -82,9 +84,11 @@ pub struct Order<'a> {
     pub event: Cow<'a, str>,
     /// When the hold ends; absent while the order is not held, or its clock stands still.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub held_until: Option<Cow<'a, str>>,
     /// Its id.
     #[serde(borrow)]
+    #[schema(format = "uuid")]
     pub id: Cow<'a, str>,
     /// What is ordered.
     #[serde(borrow)]
@@ -107,6 +111,7 @@ pub struct Order<'a> {
     pub payment: Option<Payment<'a>>,
     /// When it was placed.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub placed_at: Cow<'a, str>,
     /// What the organiser noted of a payment without the payment provider; only for the organiser, and absent if
     /// there is none.
@@ -129,6 +134,7 @@ pub struct Order<'a> {
     pub total: Money<'a>,
     /// When it was placed or changed for the last time; in the answers to `GET`, and in lists.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub updated_at: Option<Cow<'a, str>>,
     /// The order's page, for its buyer alone: the address has the order's secret.
     #[serde(borrow)]
@@ -174,6 +180,7 @@ pub struct Buyer<'a> {
 pub struct Mail<'a> {
     /// When it was sent or came to its end; since when it is owed, as long as it is.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub at: Cow<'a, str>,
     /// What the mail server said, or why it was not sent.
     #[serde(skip_serializing_if = "Option::is_none")]

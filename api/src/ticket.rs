@@ -64,6 +64,7 @@ pub struct DoorKey<'a> {
     pub public_key: Cow<'a, str>,
     /// Since when nothing counts that it signed; absent: it counts.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    #[schema(format = DateTime)]
     pub revoked_at: Option<Cow<'a, str>>,
     /// Since when it signs; absent: since the database was made.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]

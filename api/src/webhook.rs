@@ -88,6 +88,7 @@ pub struct WebhookBody {
 pub struct Webhook<'a> {
     /// When it was made.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub created_at: Cow<'a, str>,
     /// Why it is switched off, if nobody of the staff has done so.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -99,9 +100,11 @@ pub struct Webhook<'a> {
     pub event: Option<Cow<'a, str>>,
     /// Since when all messages to it fail.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub failing_since: Option<Cow<'a, str>>,
     /// Its id.
     #[serde(borrow)]
+    #[schema(format = "uuid")]
     pub id: Cow<'a, str>,
     /// Until then messages are signed with the secret before as well.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -152,9 +155,11 @@ pub struct WebhookDelivery<'a> {
     pub last: Option<WebhookTry<'a>>,
     /// Not to be tried before, while it waits.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub next_at: Option<Cow<'a, str>>,
     /// Since when it is owed.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub owed_at: Cow<'a, str>,
     /// What is sent.
     #[serde(borrow)]
@@ -174,6 +179,7 @@ pub struct WebhookTry<'a> {
     pub answer: Option<Cow<'a, str>>,
     /// When it began.
     #[serde(borrow)]
+    #[schema(format = DateTime)]
     pub at: Cow<'a, str>,
     /// How long it took.
     pub duration_ms: i64,

@@ -107,7 +107,7 @@ impl Drop for Album {
     }
 }
 
-/// The Python that `tools/python` has made, if it has.
+/// The Python that `tools/pypi/get` has made, if it has.
 fn python() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let python = root.join(option_env!("CARGO_TARGET_DIR").unwrap_or("target")).join("python");
@@ -115,7 +115,7 @@ fn python() -> Option<PathBuf> {
     if packages.contains("zxing-cpp") {
         return Some(python.join("bin/python"));
     }
-    let why = "zxing-cpp is not there: run tools/python";
+    let why = "zxing-cpp is not there: run tools/pypi/get";
     assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
     eprintln!("left out: {why}");
     None

@@ -34,6 +34,10 @@ pub fn check(method: &str, path: &str, status: u16, body: &[u8]) {
     if let Err(flaw) = whole(&json["schema"], &value, "answer") {
         panic!("not as docs/openapi.json says: {flaw}. {when}");
     }
+    let codes = answer["x-codes"].as_array();
+    if codes.is_some_and(|codes| !codes.contains(&value["code"])) {
+        panic!("docs/openapi.json has no such code: {when}");
+    }
 }
 
 /// The operation of a request, with its route.
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "none of")]
+    #[should_panic(expected = "no such code")]
     fn a_code_that_is_not_described_is_found() {
         let problem = json!({
             "code": "sold_out", "detail": "", "money_moved": "no", "status": 400, "title": "",

@@ -110,13 +110,13 @@ fn each_command_of_the_page_works_when_it_is_pasted() {
 }
 
 /// Asks everything that the description allows, and what it forbids, and looks whether each answer is described.
-/// `tools/schemathesis` gets it.
+/// `tools/pypi/get` gets it.
 #[test]
 fn schemathesis_finds_nothing() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let program = target.join("schemathesis/bin/st");
     if !program.exists() {
-        let why = "schemathesis is not in target/schemathesis: run tools/schemathesis";
+        let why = "schemathesis is not in target/schemathesis: run tools/pypi/get";
         assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
         println!("left out: what schemathesis finds. {why}; ./check does");
         return;

@@ -266,7 +266,7 @@ pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// The Python that `tools/python` has made, if it has.
+/// The Python that `tools/pypi/get` has made, if it has.
 #[allow(dead_code, reason = "not all tests ask another program")]
 pub fn python() -> Option<PathBuf> {
     let target = option_env!("CARGO_TARGET_DIR").unwrap_or("target");
@@ -275,7 +275,7 @@ pub fn python() -> Option<PathBuf> {
     if root.join(target).join("python/packages").exists() {
         return Some(python);
     }
-    let why = "aiosmtpd, icalendar and standardwebhooks are not there: run tools/python";
+    let why = "aiosmtpd, icalendar and standardwebhooks are not there: run tools/pypi/get";
     assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
     eprintln!("left out: {why}");
     None

@@ -13,6 +13,7 @@ mod api_lists;
 mod axe;
 mod bad_input;
 mod browser;
+mod client;
 mod clients;
 mod coded_sale;
 mod codes;

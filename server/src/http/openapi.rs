@@ -758,14 +758,15 @@ fn answers(route: &Described, operation: &Operation) -> Value {
 /// The statuses that say the same of every operation.
 const OF_CONNECTIONS: [u16; 4] = [408, 414, 431, 505];
 
-/// An answer that says no, with one of these codes.
+/// An answer that says no, with one of these codes. Every such answer has the same schema, so that a client that is made
+/// from the document has one type of problems; which codes an answer can have is told in words, and in `x-codes` for programs.
 fn refusal(status: u16, codes: &[ProblemCode]) -> Value {
     let words = codes.iter().map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ");
     let problem = json!({"$ref": "#/components/schemas/Problem"});
-    let these = json!({"type": "object", "properties": {"code": {"enum": codes}}});
     let mut answer = json!({
         "description": words,
-        "content": {"application/problem+json": {"schema": {"allOf": [problem, these]}}},
+        "content": {"application/problem+json": {"schema": problem}},
+        "x-codes": codes,
     });
     if matches!(status, 429 | 503) {
         let schema = json!({"type": "integer", "minimum": 1});
