@@ -103,7 +103,7 @@ pub struct Config {
     pub webhook_allow: Allowed,
 
     /// Origins of pages, beside our own, that may use the API from a browser: hold and pay orders, and what a key of
-    /// theirs allows. Separated by commas, such as https://www.example.org. What is public of events any page may read
+    /// theirs allows. Separated by commas, such as `https://www.example.org`. What is public of events any page may read
     #[arg(long, env = "NTS_CORS_ORIGINS", default_value = "")]
     pub cors_origins: Origins,
 
