@@ -123,7 +123,7 @@ async fn what_the_card_network_has_is_not_replaced() {
         shop.pay(&held, "ctoken_ok").await
     });
     assert_eq!((other.0, other.1["code"].as_str()), (409, Some("payment_under_way")));
-    assert_eq!(pay.0, 200, "{}", pay.1);
+    assert_eq!(pay.0, 202, "{}", pay.1);
     shop.stripe_time.jump(3_000);
     shop.state(&held, OrderState::Paid).await;
     assert_eq!((attempts(&shop, &held).await.as_str(), shop.moved(&held)), ("y", (1_000, 0)));
