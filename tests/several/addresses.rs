@@ -1,5 +1,6 @@
 //! Several servers in one address: those that do not answer, or cannot be used, are passed over.
 
+use crate::failures::{either, synchronous_pair};
 use crate::harness::*;
 use crate::shops::*;
 use nts_testkit::{Postgres, Silent};
@@ -48,15 +49,8 @@ fn a_server_that_is_silent_mute_or_a_standby_is_passed_over_within_seconds() {
 
 #[test]
 fn the_next_server_is_used_when_the_first_one_freezes() {
-    let Some(primary) = Postgres::start(&[]) else { return };
-    let database = primary.database();
-    let standby = primary.standby();
-    primary.set("synchronous_standby_names", "standby");
-    eventually("the standby follows", || {
-        primary.sql("postgres", "SELECT sync_state FROM pg_stat_replication") == "sync"
-    });
-    let url = at(&[primary.port(), standby.port()], &database, "?target_session_attrs=read-write");
-    let shops = Shops::start_at(&url, "frozen", 2, &[]);
+    let Some((primary, standby, database)) = synchronous_pair() else { return };
+    let shops = Shops::start_at(&either(&primary, &standby, &database), "frozen", 2, &[]);
     shops.at(0).make_event(100, 300);
     let kept = shops.at(0).send(hold("kept", 1)).json();
     primary.freeze();
@@ -83,15 +77,8 @@ fn the_next_server_is_used_when_the_first_one_freezes() {
 /// follows it no longer.
 #[test]
 fn a_primary_that_cannot_commit_is_left_for_another_one() {
-    let Some(primary) = Postgres::start(&[]) else { return };
-    let database = primary.database();
-    let standby = primary.standby();
-    primary.set("synchronous_standby_names", "standby");
-    eventually("the standby follows", || {
-        primary.sql("postgres", "SELECT sync_state FROM pg_stat_replication") == "sync"
-    });
-    let url = at(&[primary.port(), standby.port()], &database, "?target_session_attrs=read-write");
-    let shops = Shops::start_at(&url, "left", 2, &[]);
+    let Some((primary, standby, database)) = synchronous_pair() else { return };
+    let shops = Shops::start_at(&either(&primary, &standby, &database), "left", 2, &[]);
     shops.at(0).make_event(100, 300);
     let kept = shops.at(0).send(hold("kept", 1)).json();
     standby.promote();

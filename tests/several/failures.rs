@@ -44,8 +44,18 @@ fn the_database_is_killed_during_the_sale_and_nothing_acknowledged_is_lost() {
     shops.balanced(&[]);
 }
 
+/// A server whose commits wait for another one, that one, and a database.
+pub fn synchronous_pair() -> Option<(Postgres, Postgres, String)> {
+    let primary = Postgres::start(&[])?;
+    let database = primary.database();
+    let standby = primary.standby();
+    primary.set("synchronous_standby_names", "standby");
+    wait_for_standby(&primary, "sync");
+    Some((primary, standby, database))
+}
+
 /// The address of both servers of a pair; who connects finds the one that takes writes.
-fn either(primary: &Postgres, standby: &Postgres, database: &str) -> String {
+pub fn either(primary: &Postgres, standby: &Postgres, database: &str) -> String {
     let (a, b) = (primary.port(), standby.port());
     format!(
         "postgres://postgres@127.0.0.1:{a},127.0.0.1:{b}/{database}?target_session_attrs=read-write"
@@ -60,12 +70,7 @@ fn wait_for_standby(primary: &Postgres, state: &str) {
 
 #[test]
 fn a_failover_to_a_synchronous_standby_loses_nothing_that_was_acknowledged() {
-    let Some(primary) = Postgres::start(&[]) else { return };
-    let database = primary.database();
-    let standby = primary.standby();
-    primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'");
-    primary.sql("postgres", "SELECT pg_reload_conf()");
-    wait_for_standby(&primary, "sync");
+    let Some((primary, standby, database)) = synchronous_pair() else { return };
     let shops = Shops::start_at(&either(&primary, &standby, &database), "failover", 3, &[]);
     shops.at(0).make_event(100_000, 3600);
     let (told, next) = (Told::default(), AtomicU32::new(0));

@@ -1,6 +1,7 @@
 //! A database that went back to an earlier state: it is noticed by whoever has lived through it, told to all, and
 //! nothing is sold until a person has accepted it.
 
+use crate::failures::{either, synchronous_pair};
 use crate::harness::*;
 use crate::shops::*;
 use nts_testkit::Postgres;
@@ -20,12 +21,7 @@ fn lagging(name: &str) -> Option<Lagging> {
     let primary = Postgres::start(&[])?;
     let database = primary.database();
     let standby = primary.standby();
-    let url = format!(
-        "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/{database}?target_session_attrs=read-write",
-        primary.port(),
-        standby.port()
-    );
-    let shops = Shops::start_at(&url, name, 2, &[]);
+    let shops = Shops::start_at(&either(&primary, &standby, &database), name, 2, &[]);
     shops.at(0).make_event(1_000, 3600);
     let kept = shops.at(0).send(hold("kept", 1)).json();
     assert_eq!(shops.at(0).send(pay(&kept, "ctoken_ok")).json()["state"], "paid");
@@ -132,19 +128,8 @@ fn a_process_that_only_looked_on_notices_it_as_well() {
 
 #[test]
 fn a_failover_that_loses_nothing_and_a_process_that_is_gone_raise_no_alarm() {
-    let Some(primary) = Postgres::start(&[]) else { return };
-    let database = primary.database();
-    let standby = primary.standby();
-    primary.set("synchronous_standby_names", "standby");
-    eventually("the standby follows", || {
-        primary.sql("postgres", "SELECT sync_state FROM pg_stat_replication") == "sync"
-    });
-    let url = format!(
-        "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/{database}?target_session_attrs=read-write",
-        primary.port(),
-        standby.port()
-    );
-    let mut shops = Shops::start_at(&url, "no-alarm", 2, &[]);
+    let Some((primary, standby, database)) = synchronous_pair() else { return };
+    let mut shops = Shops::start_at(&either(&primary, &standby, &database), "no-alarm", 2, &[]);
     shops.at(0).make_event(1_000, 3600);
     for n in 0..10 {
         assert_eq!(shops.at(n % 2).send(hold(&format!("b{n}"), 1)).status, 201);
