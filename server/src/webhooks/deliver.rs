@@ -294,10 +294,9 @@ impl Remembered {
     }
 }
 
-/// The host of an address, for the log: its path may be a secret.
+/// The host of an address, for the log.
 pub(super) fn host_of(address: &str) -> &str {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    cut(rest.split(['/', '?']).next().unwrap_or_default())
+    cut(crate::store::records::webhooks::host_of(address))
 }
 
 impl Deliver for Sender {

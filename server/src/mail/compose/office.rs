@@ -4,7 +4,7 @@ use super::{Block, Composer, Draft, NotComposed, needless};
 use crate::language::Lang;
 use crate::language::format::Style;
 use crate::store::records::sessions::{OneTimeLink, Purpose};
-use crate::store::records::webhooks::Webhook;
+use crate::store::records::webhooks::{Webhook, host_of};
 use crate::store::records::{Value, get};
 
 impl Composer {
@@ -49,9 +49,7 @@ impl Composer {
         let webhook = webhook.map_err(|fault| NotComposed::Later(fault.to_string()))?;
         let off = webhook.and_then(|webhook| Some((webhook.off_because?, webhook.address)));
         let (because, address) = off.ok_or_else(|| needless("the webhook is on again, or gone"))?;
-        // Its path may be a secret.
-        let host = address.split_once("://").map_or(&*address, |(_, rest)| rest);
-        let host = host.split(['/', '?']).next().unwrap_or_default();
+        let host = host_of(&address);
         let site = self.site();
         let page = format!("{}/office/webhooks/{}", self.links.base(), uuid::Uuid::from_u128(id));
         let blocks = vec![

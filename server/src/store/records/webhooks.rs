@@ -242,6 +242,12 @@ pub fn due_of(
     read(from.query(sql, &[Value::Text(destination.into()), Value::Int(now), limit])?)
 }
 
+/// The host of an address, and its port: its path may be a secret.
+pub fn host_of(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.split(['/', '?']).next().unwrap_or_default()
+}
+
 /// How many messages wait, due or not, for all webhooks together.
 pub fn all_waiting(from: &mut dyn Tables) -> Result<u64, Fault> {
     let count = from.query(WAITING, &[])?.into_iter().flatten().next().and_then(i64::read);
@@ -297,6 +303,26 @@ pub fn works(webhook: &Webhook) -> RecordChange {
     )
 }
 
+/// A webhook that [`off`] switches off: it is still on, at the address at which it fails since then.
+macro_rules! still_fails {
+    () => {
+        "id = $2 AND address = $3 AND is_on = 1 AND failing_ms <= $4"
+    };
+}
+
+/// Takes back what was recorded with an end that does not take place: see [`off`].
+macro_rules! unless_switched_off {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM webhooks WHERE ",
+            still_fails!(),
+            ")"
+        )
+    };
+}
+
 /// A webhook is told nothing any more, unless it is off already, has another address meanwhile, or was switched on
 /// again since it failed. Only if it is switched off, the log has the line and the mails are owed.
 pub fn off(
@@ -315,25 +341,14 @@ pub fn off(
             vec![webhook.id.value()],
         ),
         RecordChange::put(line),
-        RecordChange::Run(
-            "DELETE FROM audit_log WHERE id = $1 AND NOT EXISTS (
-                 SELECT 1 FROM webhooks
-                 WHERE id = $2 AND address = $3 AND is_on = 1 AND failing_ms <= $4)",
-            with(line.id.value()),
-        ),
+        RecordChange::Run(unless_switched_off!("audit_log"), with(line.id.value())),
     ];
     for mail in mails {
         changes.push(RecordChange::put(mail));
-        changes.push(RecordChange::Run(
-            "DELETE FROM outbox WHERE id = $1 AND NOT EXISTS (
-                 SELECT 1 FROM webhooks
-                 WHERE id = $2 AND address = $3 AND is_on = 1 AND failing_ms <= $4)",
-            with(mail.id.value()),
-        ));
+        changes.push(RecordChange::Run(unless_switched_off!("outbox"), with(mail.id.value())));
     }
     changes.push(RecordChange::Run(
-        "UPDATE webhooks SET is_on = 0, off_because = $1
-         WHERE id = $2 AND address = $3 AND is_on = 1 AND failing_ms <= $4",
+        concat!("UPDATE webhooks SET is_on = 0, off_because = $1 WHERE ", still_fails!()),
         with(Value::Text(because.into())),
     ));
     changes
