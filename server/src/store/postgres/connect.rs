@@ -13,7 +13,7 @@
 use super::link::{LOCK_MS, Session, Trouble};
 use super::tls::Tls;
 use crate::tasks::spawn;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -351,18 +351,18 @@ fn all_of(failed: Vec<(String, Trouble)>) -> Trouble {
     if let Some(at) = hopeless {
         return failed.swap_remove(at).1;
     }
-    let mut by_name: BTreeMap<String, Trouble> = BTreeMap::new();
-    let mut names: Vec<String> = Vec::new();
+    // The last trouble of each.
+    let mut each: Vec<(String, Trouble)> = Vec::new();
     for (name, trouble) in failed {
-        if !names.contains(&name) {
-            names.push(name.clone());
+        match each.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, last)) => *last = trouble,
+            None => each.push((name, trouble)),
         }
-        by_name.insert(name, trouble);
     }
-    if let [only] = names.as_slice() {
-        return by_name.remove(only).expect("it was just put there");
+    if each.len() == 1 {
+        return each.remove(0).1;
     }
-    let told = names.iter().map(|name| match &by_name[name] {
+    let told = each.iter().map(|(name, trouble)| match trouble {
         Trouble::Lost(why) => format!("{name}: {why}"),
         trouble => format!("{name}: {trouble}"),
     });
