@@ -149,32 +149,27 @@ fn patches_at_the_same_time_are_all_done() {
     let dir = Dir::new("patch-races");
     let server = Server::start(&dir);
     server.make_event(10, 300);
+    let said = [
+        ("description", json!("Loud.")),
+        ("place", json!("Barn")),
+        ("limit_per_order", json!(7)),
+        ("hidden", json!(true)),
+        ("contact", json!("us@example.org")),
+    ];
     std::thread::scope(|scope| {
-        for (name, value) in [
-            ("description", json!("Loud.")),
-            ("place", json!("Barn")),
-            ("limit_per_order", json!(7)),
-            ("hidden", json!(true)),
-            ("contact", json!("us@example.org")),
-        ] {
+        for (name, value) in &said {
             let server = &server;
             scope.spawn(move || {
                 for round in 0..8 {
                     let other = if round % 2 == 0 { Value::Null } else { value.clone() };
-                    let answer = patch(server, &json!({name: other}), None);
+                    let answer = patch(server, &json!({*name: other}), None);
                     assert_eq!(answer.status, 200, "{name}: {answer:?}");
                 }
             });
         }
     });
     let event = told(&server);
-    for (name, value) in [
-        ("description", json!("Loud.")),
-        ("place", json!("Barn")),
-        ("limit_per_order", json!(7)),
-        ("hidden", json!(true)),
-        ("contact", json!("us@example.org")),
-    ] {
+    for (name, value) in said {
         assert_eq!(event[name], value, "{name}");
     }
 }

@@ -292,7 +292,7 @@ impl Search {
 }
 
 /// Which orders fit, whatever they are found by.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Filter {
     events: Option<Vec<EventId>>,
     state: Option<OrderState>,

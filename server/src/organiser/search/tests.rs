@@ -144,15 +144,7 @@ impl World {
         text: &str,
         limit: usize,
     ) -> Vec<OrderId> {
-        let filter = Filter {
-            events,
-            state: None,
-            changed_since: None,
-            changed_before: None,
-            types: None,
-            codes: None,
-            issued: false,
-        };
+        let filter = Filter { events, ..Filter::default() };
         let mut at = At { from: None, newest_first: true, limit, as_of: AsOf::Now };
         let mut found = Vec::new();
         for _ in 0..1_000 {
@@ -276,15 +268,7 @@ async fn many_are_found_page_by_page_while_others_come() {
         }
     }
     assert_eq!(world.find("love").await, all, "each by a name and by an address");
-    let filter = Filter {
-        events: None,
-        state: None,
-        changed_since: None,
-        changed_before: None,
-        types: None,
-        codes: None,
-        issued: false,
-    };
+    let filter = Filter::default();
     let mut at = At { from: None, newest_first: true, limit: 7, as_of: AsOf::Now };
     let mut found = Vec::new();
     loop {
