@@ -109,16 +109,7 @@ impl Drop for Album {
 
 /// The Python that `tools/pypi/get` has made, if it has.
 fn python() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let python = root.join(option_env!("CARGO_TARGET_DIR").unwrap_or("target")).join("python");
-    let packages = std::fs::read_to_string(python.join("packages")).unwrap_or_default();
-    if packages.contains("zxing-cpp") {
-        return Some(python.join("bin/python"));
-    }
-    let why = "zxing-cpp is not there: run tools/pypi/get";
-    assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
-    eprintln!("left out: {why}");
-    None
+    Some(nts_testkit::fetched("python", "zxing-cpp", "tools/pypi/get")?.join("bin/python"))
 }
 
 struct Answer {

@@ -10,7 +10,7 @@
 //! - [`unmarked`]: what a page says that is in no catalogue of sentences.
 //! - [`fixtures`]: an event and an order to start from.
 //! - [`tickets`]: the tickets of an order, the same from every server.
-//! - [`tool`]: runs a program that is not part of this repository.
+//! - [`tool`]: runs a program that is not part of this repository. [`fetched`]: packages that are none either.
 //! - [`eventually`]: waits for a condition.
 //!
 //! It depends on no other crate of the workspace than `boxoffice` and `nts-api`.
@@ -36,5 +36,5 @@ pub use postgres::Postgres;
 pub use proxy::{Cut, Proxy};
 pub use silent::Silent;
 pub use tickets::tickets;
-pub use tool::tool;
+pub use tool::{fetched, tool};
 pub use wait::{eventually, eventually_async};

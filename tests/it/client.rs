@@ -7,15 +7,8 @@ use std::process::Command;
 /// `tools/pypi/get` gets the generator.
 #[test]
 fn a_client_that_is_made_from_the_description_does_a_whole_sale() {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("client/bin");
-    if !target.exists() {
-        let why = "openapi-python-client is not in target/client: run tools/pypi/get";
-        assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
-        println!(
-            "left out: a sale by a client that is made from the description. {why}; ./check does"
-        );
-        return;
-    }
+    let fetched = nts_testkit::fetched("client", "openapi-python-client", "tools/pypi/get");
+    let Some(programs) = fetched.map(|folder| folder.join("bin")) else { return };
     let dir = Dir::new("client");
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let runs = |command: &mut Command| {
@@ -24,7 +17,7 @@ fn a_client_that_is_made_from_the_description_does_a_whole_sale() {
         said(&output)
     };
     let made = runs(
-        Command::new(target.join("openapi-python-client"))
+        Command::new(programs.join("openapi-python-client"))
             .args(["generate", "--meta", "none", "--path"])
             .arg(here.join("docs/openapi.json"))
             .arg("--output-path")
@@ -44,7 +37,7 @@ fn a_client_that_is_made_from_the_description_does_a_whole_sale() {
     assert!(of_answers.is_empty(), "{of_answers:?}");
     let server = Server::start(&dir);
     let sold = runs(
-        Command::new(target.join("python"))
+        Command::new(programs.join("python"))
             .arg(here.join("tests/it/client/sale.py"))
             .arg(dir.path(""))
             .args([&format!("http://{}", server.address), KEY]),

@@ -113,18 +113,12 @@ fn each_command_of_the_page_works_when_it_is_pasted() {
 /// `tools/pypi/get` gets it.
 #[test]
 fn schemathesis_finds_nothing() {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let program = target.join("schemathesis/bin/st");
-    if !program.exists() {
-        let why = "schemathesis is not in target/schemathesis: run tools/pypi/get";
-        assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
-        println!("left out: what schemathesis finds. {why}; ./check does");
-        return;
-    }
+    let name = "schemathesis";
+    let Some(folder) = nts_testkit::fetched(name, name, "tools/pypi/get") else { return };
     let dir = Dir::new("schemathesis");
     let server = Server::start_with(&dir, &[("NTS_DEMO_TICKETS", "5000")]);
     let with = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/schemathesis");
-    let output = Command::new(program)
+    let output = Command::new(folder.join("bin/st"))
         .arg("--config-file")
         .arg(with.join("schemathesis.toml"))
         .args(["run", "--no-color", "--header", &format!("Authorization: Bearer {KEY}")])

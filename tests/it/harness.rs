@@ -269,14 +269,5 @@ pub fn said(output: &Output) -> String {
 /// The Python that `tools/pypi/get` has made, if it has.
 #[allow(dead_code, reason = "not all tests ask another program")]
 pub fn python() -> Option<PathBuf> {
-    let target = option_env!("CARGO_TARGET_DIR").unwrap_or("target");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join(target).join("python/bin/python");
-    if root.join(target).join("python/packages").exists() {
-        return Some(python);
-    }
-    let why = "aiosmtpd, icalendar and standardwebhooks are not there: run tools/pypi/get";
-    assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
-    eprintln!("left out: {why}");
-    None
+    Some(nts_testkit::fetched("python", "standardwebhooks", "tools/pypi/get")?.join("bin/python"))
 }

@@ -137,17 +137,10 @@ enum Library {
 impl Library {
     /// Those that are there.
     fn all() -> Vec<Library> {
-        let target = option_env!("CARGO_TARGET_DIR").unwrap_or("target");
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = root.join(target).join("standardwebhooks");
-        let script = folder.join("packages").exists().then(|| folder.join("node_modules"));
-        if script.is_none() {
-            let why = "standardwebhooks of npm is not there: run tools/standardwebhooks";
-            assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
-            eprintln!("left out: {why}");
-        }
-        let python = python().map(Library::Python);
-        python.into_iter().chain(script.map(Library::JavaScript)).collect()
+        let name = "standardwebhooks";
+        let script = nts_testkit::fetched(name, name, "tools/standardwebhooks");
+        let script = script.map(|folder| Library::JavaScript(folder.join("node_modules")));
+        python().map(Library::Python).into_iter().chain(script).collect()
     }
 
     fn command(&self) -> Command {
