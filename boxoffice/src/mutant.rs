@@ -194,6 +194,8 @@ pub enum Mutant {
     WebhookNotRetried,
     /// Nobody compares what the database has recorded with what is remembered of it.
     HistoryNotCompared,
+    /// After the database went back, a process shows the counts that it has told itself since its last look.
+    HistoryCountsKept,
     /// A commit to which the database said nothing is taken as failed.
     SilenceIsFailed,
 }
@@ -205,7 +207,8 @@ impl Mutant {
 
     /// Those of a database that goes back to an earlier state or says nothing, which `sim/tests/histories.rs`
     /// notices.
-    pub const HISTORY: [Mutant; 2] = [Mutant::HistoryNotCompared, Mutant::SilenceIsFailed];
+    pub const HISTORY: [Mutant; 3] =
+        [Mutant::HistoryNotCompared, Mutant::HistoryCountsKept, Mutant::SilenceIsFailed];
 
     /// All others: the simulation notices each.
     pub const ALL: [Mutant; 93] = [

@@ -7,6 +7,8 @@ use crate::metrics::Metrics;
 use crate::reads::Reads;
 use crate::store::records::ticket_keys;
 use crate::store::{Fault, Reader, VersionVector};
+use boxoffice::Event;
+use boxoffice::mutant::{Mutant, on};
 use std::sync::Arc;
 use tokio::time::{Duration, Instant, sleep};
 
@@ -47,6 +49,40 @@ pub fn read_versions(
     Ok(versions)
 }
 
+/// What a look at other processes' commits has found.
+pub struct Look {
+    /// What there is.
+    pub versions: VersionVector,
+    /// All events, if they may differ from those of the last look.
+    pub events: Option<Vec<Event>>,
+    /// How long the reading of the events has taken.
+    pub took: Duration,
+}
+
+/// Looks at what other processes have committed. `last` are the batches that the last look found. `None` where no
+/// other process commits.
+pub fn look(
+    reader: &mut dyn Reader,
+    clock: &DatabaseClock,
+    last: &[(i64, i64)],
+) -> Result<Option<Look>, Fault> {
+    let Some(versions) = read_versions(reader, clock)? else { return Ok(None) };
+    // In another history, what our own writer has told since the last look is gone, although no batch is new.
+    let changed =
+        versions.mark != last || (versions.is_another_history && !on(Mutant::HistoryCountsKept));
+    let begun = Instant::now();
+    let events = changed.then(|| reader.events()).transpose()?;
+    Ok(Some(Look { versions, events, took: begun.elapsed() }))
+}
+
+/// Has the catalogue show what a look has found.
+pub fn take_in(catalogue: &Catalogue, versions: &VersionVector, events: Option<Vec<Event>>) {
+    if versions.is_another_history {
+        catalogue.forget_batches();
+    }
+    catalogue.refresh(events, &versions.mark, versions.at_ms);
+}
+
 /// Learns what other processes have committed and what time it is at the database, until the process
 /// ends. Looks once in every `every`, and less often where reading the events takes long, so that it
 /// costs a tenth of the time at most.
@@ -61,26 +97,23 @@ pub async fn follow(replica: Arc<Replica>, every: Duration) {
         let last = mark.clone();
         let asking = Arc::clone(&replica);
         let read = move |reader: &mut dyn Reader| {
-            let Some(versions) = read_versions(reader, &asking.clock)? else { return Ok(None) };
-            if !asking.codes.are_fresh(READ_KEYS) {
+            let found = look(reader, &asking.clock, &last)?;
+            if found.is_some() && !asking.codes.are_fresh(READ_KEYS) {
                 asking.codes.learn(&ticket_keys::all(reader.tables())?, Instant::now());
             }
-            let changed = versions.mark != last;
-            let begun = Instant::now();
-            let events = changed.then(|| reader.events()).transpose()?;
-            Ok(Some((versions, events, begun.elapsed())))
+            Ok(found)
         };
         replica.metrics.health.asks();
         let read = replica.reads.ask(read).await;
         replica.metrics.health.answered(read.is_ok());
         match read {
-            Ok(Some((versions, events, took))) => {
+            Ok(Some(Look { versions, events, took })) => {
                 reading = counted(reading, took);
                 wait = wait.max(reading * 9);
                 tell_skew(&replica, &mut skewed);
                 tell_history(&replica, &versions);
                 tell_standby(&replica, &versions, &mut on_standby);
-                replica.catalogue.refresh(events, &versions.mark, versions.at_ms);
+                take_in(&replica.catalogue, &versions, events);
                 mark = versions.mark;
                 if std::mem::take(&mut faults) > 0 {
                     tracing::info!("other processes' commits can be read again");
@@ -106,9 +139,6 @@ fn counted(before: Duration, took: Duration) -> Duration {
 
 /// Raises an alarm if the database went back to an earlier state, and says when a person has accepted it.
 fn tell_history(replica: &Replica, versions: &VersionVector) {
-    if versions.is_another_history {
-        replica.catalogue.forget_batches();
-    }
     let why = versions.stopped.as_deref();
     let was_stopped = replica.metrics.history_went_back.get() == 1;
     replica.metrics.health.stop(why);

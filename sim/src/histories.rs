@@ -6,6 +6,7 @@
 //! - What is acknowledged is in the database at that moment, and what is said not to be done is not in it.
 //! - Going back is noticed: who knows of an acknowledged sale that is gone acknowledges nothing any more, and from the moment
 //!   at which one has looked nobody does, whether he was there or not, until a person accepts it. Then all sell.
+//! - What a process shows of the events after it has looked is what is in the database, also in another history.
 //! - No ticket's code is given to two people, also not in two histories.
 //!
 //! The store's and the reader's side of it are those of [`crate::shared`], with the memory of the product
@@ -15,14 +16,16 @@ use crate::chaos::Chaos;
 use crate::rng::Rng;
 use crate::shared::{Server, SharedReader};
 use boxoffice::{
-    Buyer, BuyerKey, Command, Currency, EventId, EventSpec, LineWish, OrderId, PoolSpec, Tender,
-    TicketTypeSpec, TypeRules,
+    Buyer, BuyerKey, Command, Currency, Event, EventId, EventSpec, LineWish, OrderId, PoolSpec,
+    Tender, TicketTypeSpec, TypeRules,
 };
-use nts_server::clock::Clock;
+use nts_server::catalogue::Catalogue;
+use nts_server::clock::{Clock, DatabaseClock};
 use nts_server::ids::{Ids, Secrets};
 use nts_server::metrics::Metrics;
+use nts_server::replicate;
 use nts_server::store::Reader;
-use nts_server::writer::{Answer, CommandError, Job, Writer};
+use nts_server::writer::{Answer, CommandError, Committed, Job, Writer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -37,6 +40,13 @@ struct Process {
     writer: Writer,
     reader: SharedReader,
     ids: Ids,
+    clock: DatabaseClock,
+    /// What it shows of the events.
+    catalogue: Catalogue,
+    /// The batches that its last look found.
+    mark: Vec<(i64, i64)>,
+    /// What its writer has committed, and the catalogue has not been told yet.
+    late: Vec<Committed>,
     /// The acknowledged orders of which it knows: its own, and those that were there when it looked. Of one whose
     /// commit was in doubt nobody was told, so it may be gone without a word.
     knows: BTreeSet<OrderId>,
@@ -118,24 +128,60 @@ fn spec() -> EventSpec {
     }
 }
 
+impl Process {
+    /// Has the catalogue show what the writer has committed.
+    fn publish(&mut self) {
+        for committed in self.late.drain(..) {
+            self.catalogue.publish(committed.events, committed.batch);
+            self.catalogue.remove(&committed.deleted);
+        }
+    }
+
+    /// Looks once at what others have committed. Says whether nobody may sell.
+    fn look(&mut self) -> Result<bool, String> {
+        let found = replicate::look(&mut self.reader, &self.clock, &self.mark);
+        let found = found.map_err(|fault| fault.to_string())?;
+        let found = found.ok_or("a shared database tells what was committed")?;
+        replicate::take_in(&self.catalogue, &found.versions, found.events);
+        self.mark = found.versions.mark;
+        Ok(found.versions.stopped.is_some())
+    }
+}
+
 impl Shop {
     /// A new process. It remembers nothing, and its random numbers are its own.
     fn start(&mut self) -> Process {
         self.starts += 1;
         let clock = Clock::Manual(Arc::clone(&self.clock));
-        let store = self.server.connect(clock);
+        let store = self.server.connect(clock.clone());
         let reader = store.reader();
         let writer = Writer::new(Box::new(store), Arc::new(Metrics::default()));
         let ids = Ids::new(self.rng.bytes(), 0);
-        Process { writer, reader, ids, knows: BTreeSet::new() }
+        Process {
+            writer,
+            reader,
+            ids,
+            clock: DatabaseClock::new(clock),
+            catalogue: Catalogue::new(Vec::new()),
+            mark: Vec::new(),
+            late: Vec::new(),
+            knows: BTreeSet::new(),
+        }
     }
 
     /// What a process answers to one batch.
     fn ask(&mut self, nth: usize, commands: Vec<Command>) -> Vec<Answer> {
         let asked = commands.into_iter().map(|c| Job::new(c, None, Duration::from_secs(60)));
         let (jobs, mut hears): (Vec<Job>, Vec<_>) = asked.unzip();
-        for (caller, answer) in self.processes[nth].writer.step(jobs).answers {
+        let is_late = self.rng.chance(200);
+        let process = &mut self.processes[nth];
+        let mut committed = process.writer.step(jobs);
+        for (caller, answer) in std::mem::take(&mut committed.answers) {
             _ = caller.send(answer);
+        }
+        process.late.push(committed);
+        if !is_late {
+            process.publish();
         }
         hears.iter_mut().map(|hear| hear.try_recv().expect("an answer")).collect()
     }
@@ -237,9 +283,18 @@ impl Shop {
 
     fn look(&mut self, nth: usize) -> Result<(), String> {
         let was_aware = self.is_aware(nth);
-        let told = self.processes[nth].reader.versions().map_err(|fault| fault.to_string())?;
-        let told = told.ok_or("a shared database tells what was committed")?;
-        if was_aware && told.stopped.is_none() {
+        // What the catalogue is told late comes at the latest between a look and the next.
+        let process = &mut self.processes[nth];
+        process.look()?;
+        process.publish();
+        let stopped = process.look()?;
+        let truth = self.server.truth().events().map_err(|fault| fault.to_string())?;
+        let shown: Vec<Event> =
+            process.catalogue.events().iter().map(|event| Event::clone(event)).collect();
+        if shown != truth {
+            return Err(format!("process {nth} shows {shown:?}, and there is {truth:?}"));
+        }
+        if was_aware && !stopped {
             return Err(format!(
                 "process {nth} has looked, and not noticed that the database went back"
             ));
