@@ -76,16 +76,24 @@ async fn make(args: &AuditArgs) -> Result<nts_server::audit::Report, String> {
     let clock = Clock::System;
     let (at, time) = (database.clone(), clock.clone());
     // Where the database is a server, it is waited for, in threads that may.
+    let settles = args.settle;
     let opened = tokio::task::spawn_blocking(move || {
-        Ok((at.reader(&time)?, at.secret(&time)?, at.mode(&time)?))
+        // Of what a standby has not heard of yet, the money would be given back.
+        let reader = if settles { at.serving_reader(&time)? } else { at.reader(&time)? };
+        Ok((reader, at.secret(&time)?, at.mode(&time)?))
     });
     let opened = opened.await.map_err(|e| e.to_string())?;
     let (reader, secret, mode) = opened.map_err(|e: Fault| e.to_string())?;
     let reads = Reads::threads(vec![reader]).map_err(|e| e.to_string())?;
-    if let Some(versions) = reads.ask(|r| r.versions()).await.map_err(|e| e.to_string())?
-        && let Some(why) = versions.stopped
-    {
-        eprintln!("nts: {why}.");
+    if let Some(versions) = reads.ask(|r| r.versions()).await.map_err(|e| e.to_string())? {
+        if let Some(why) = versions.stopped {
+            eprintln!("nts: {why}.");
+        }
+        if versions.is_standby {
+            eprintln!(
+                "nts: this is a standby. It may not have the last orders yet: what is found here is not settled."
+            );
+        }
     }
     let events = reads.ask(|r| r.events()).await.map_err(|e| e.to_string())?;
     if !args.books_only {

@@ -49,7 +49,24 @@ pub fn read_versions(
     Ok(versions)
 }
 
-/// What a look at other processes' commits has found.
+/// What the last look at other processes' commits has found.
+#[derive(Clone, Default)]
+pub struct Seen {
+    /// The number of the history.
+    history: u64,
+    /// The number of each writer's last batch.
+    mark: Vec<(i64, i64)>,
+}
+
+impl Seen {
+    /// Whether what our own writer has told since may be no part of what is there now: the database went back, or another
+    /// history was accepted.
+    fn is_given_up(&self, versions: &VersionVector) -> bool {
+        versions.went_back || versions.history != self.history
+    }
+}
+
+/// What a look at other processes' commits finds.
 pub struct Look {
     /// What there is.
     pub versions: VersionVector,
@@ -59,42 +76,46 @@ pub struct Look {
     pub took: Duration,
 }
 
-/// Looks at what other processes have committed. `last` are the batches that the last look found. `None` where no
-/// other process commits.
+/// Looks at what other processes have committed since the last look. `None` where no other process commits.
 pub fn look(
     reader: &mut dyn Reader,
     clock: &DatabaseClock,
-    last: &[(i64, i64)],
+    last: &Seen,
 ) -> Result<Option<Look>, Fault> {
     let Some(versions) = read_versions(reader, clock)? else { return Ok(None) };
     // In another history, what our own writer has told since the last look is gone, although no batch is new.
-    let changed =
-        versions.mark != last || (versions.is_another_history && !on(Mutant::HistoryCountsKept));
+    let gone = last.is_given_up(&versions) && !on(Mutant::HistoryCountsKept);
     let begun = Instant::now();
-    let events = changed.then(|| reader.events()).transpose()?;
+    let events = (gone || versions.mark != last.mark).then(|| reader.events()).transpose()?;
     Ok(Some(Look { versions, events, took: begun.elapsed() }))
 }
 
 /// Has the catalogue show what a look has found.
-pub fn take_in(catalogue: &Catalogue, versions: &VersionVector, events: Option<Vec<Event>>) {
-    if versions.is_another_history {
+pub fn take_in(
+    catalogue: &Catalogue,
+    versions: &VersionVector,
+    events: Option<Vec<Event>>,
+    last: &mut Seen,
+) {
+    if last.is_given_up(versions) {
         catalogue.forget_batches();
     }
     catalogue.refresh(events, &versions.mark, versions.at_ms);
+    *last = Seen { history: versions.history, mark: versions.mark.clone() };
 }
 
 /// Learns what other processes have committed and what time it is at the database, until the process
 /// ends. Looks once in every `every`, and less often where reading the events takes long, so that it
 /// costs a tenth of the time at most.
 pub async fn follow(replica: Arc<Replica>, every: Duration) {
-    let mut mark = Vec::new();
+    let mut seen = Seen::default();
     let mut faults = 0u32;
     let mut skewed = false;
     let mut reading = Duration::ZERO;
     let mut on_standby = None;
     loop {
         let mut wait = every;
-        let last = mark.clone();
+        let last = seen.clone();
         let asking = Arc::clone(&replica);
         let read = move |reader: &mut dyn Reader| {
             let found = look(reader, &asking.clock, &last)?;
@@ -113,8 +134,7 @@ pub async fn follow(replica: Arc<Replica>, every: Duration) {
                 tell_skew(&replica, &mut skewed);
                 tell_history(&replica, &versions);
                 tell_standby(&replica, &versions, &mut on_standby);
-                take_in(&replica.catalogue, &versions, events);
-                mark = versions.mark;
+                take_in(&replica.catalogue, &versions, events, &mut seen);
                 if std::mem::take(&mut faults) > 0 {
                     tracing::info!("other processes' commits can be read again");
                 }

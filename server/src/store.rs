@@ -282,12 +282,16 @@ pub struct VersionVector {
     /// The number of each writer's last batch. Differs from any that was seen before, if anybody
     /// has committed a batch since.
     pub mark: Vec<(i64, i64)>,
-    /// Whether the database went back, or another history was accepted, since it was looked before.
-    pub is_another_history: bool,
+    /// The number of its history: so often a person has accepted another one.
+    pub history: u64,
+    /// Whether the database went back since it was looked before.
+    pub went_back: bool,
     /// Why nothing may be recorded there until a person has looked.
     pub stopped: Option<String>,
     /// Whether what is acknowledged is on a standby as well, where the database tells.
     pub on_standby: Option<bool>,
+    /// Whether this was read on a standby, which may not have the last commits yet.
+    pub is_standby: bool,
 }
 
 /// The pages' side of a database. Sees only what is committed.

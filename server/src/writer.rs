@@ -524,7 +524,10 @@ impl Writer {
             if !self.faulted {
                 let mut keys = Keys::default();
                 batch[0].asked.add_keys(&mut keys, &mut DoorKeys::default());
+                // The database may hang here as well.
+                self.metrics.health.begins_batch();
                 self.store.lock_early(&keys);
+                self.metrics.health.ends_batch();
                 while batch.len() < MOST_IN_BATCH
                     && let Ok(job) = jobs.try_recv()
                 {

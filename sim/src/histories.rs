@@ -23,7 +23,7 @@ use nts_server::catalogue::Catalogue;
 use nts_server::clock::{Clock, DatabaseClock};
 use nts_server::ids::{Ids, Secrets};
 use nts_server::metrics::Metrics;
-use nts_server::replicate;
+use nts_server::replicate::{self, Seen};
 use nts_server::store::Reader;
 use nts_server::writer::{Answer, CommandError, Committed, Job, Writer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +43,8 @@ struct Process {
     clock: DatabaseClock,
     /// What it shows of the events.
     catalogue: Catalogue,
-    /// The batches that its last look found.
-    mark: Vec<(i64, i64)>,
+    /// What its last look found.
+    seen: Seen,
     /// What its writer has committed, and the catalogue has not been told yet.
     late: Vec<Committed>,
     /// The acknowledged orders of which it knows: its own, and those that were there when it looked. Of one whose
@@ -54,7 +54,7 @@ struct Process {
 
 /// What happened in a run.
 #[derive(Default, Clone, Debug)]
-pub struct Seen {
+pub struct Tally {
     /// Sales that were acknowledged.
     pub sold: usize,
     /// How often the database went back behind something that was acknowledged.
@@ -75,20 +75,20 @@ struct Shop {
     codes: BTreeMap<String, OrderId>,
     /// All orders that were acknowledged.
     acknowledged: BTreeSet<OrderId>,
-    seen: Seen,
+    tally: Tally,
     starts: u64,
 }
 
 /// One run. The error says which promise was broken.
-pub fn run(seed: u64) -> Result<Seen, String> {
+pub fn run(seed: u64) -> Result<Tally, String> {
     let clock = Arc::new(AtomicI64::new(BEGIN_MS));
     let of_server = Clock::Manual(Arc::clone(&clock));
     let server = Server::new(of_server, Arc::new(Chaos::none())).forgetful();
     let (rng, secrets) = (Rng::new(seed, 1), Secrets::new([7; 32]));
-    let (processes, codes, seen, starts) = (vec![], BTreeMap::new(), Seen::default(), 0);
+    let (processes, codes, tally, starts) = (vec![], BTreeMap::new(), Tally::default(), 0);
     let acknowledged = BTreeSet::new();
     let mut shop =
-        Shop { rng, server, clock, processes, secrets, codes, acknowledged, seen, starts };
+        Shop { rng, server, clock, processes, secrets, codes, acknowledged, tally, starts };
     for _ in 0..3 {
         let process = shop.start();
         shop.processes.push(process);
@@ -109,7 +109,7 @@ pub fn run(seed: u64) -> Result<Seen, String> {
         }
     }
     shop.accept()?;
-    Ok(shop.seen)
+    Ok(shop.tally)
 }
 
 fn spec() -> EventSpec {
@@ -139,11 +139,10 @@ impl Process {
 
     /// Looks once at what others have committed. Says whether nobody may sell.
     fn look(&mut self) -> Result<bool, String> {
-        let found = replicate::look(&mut self.reader, &self.clock, &self.mark);
+        let found = replicate::look(&mut self.reader, &self.clock, &self.seen);
         let found = found.map_err(|fault| fault.to_string())?;
         let found = found.ok_or("a shared database tells what was committed")?;
-        replicate::take_in(&self.catalogue, &found.versions, found.events);
-        self.mark = found.versions.mark;
+        replicate::take_in(&self.catalogue, &found.versions, found.events, &mut self.seen);
         Ok(found.versions.stopped.is_some())
     }
 }
@@ -163,7 +162,7 @@ impl Shop {
             ids,
             clock: DatabaseClock::new(clock),
             catalogue: Catalogue::new(Vec::new()),
-            mark: Vec::new(),
+            seen: Seen::default(),
             late: Vec::new(),
             knows: BTreeSet::new(),
         }
@@ -260,7 +259,7 @@ impl Shop {
                     if !there.contains(id) {
                         return Err("what was acknowledged is not there".into());
                     }
-                    self.seen.sold += 1;
+                    self.tally.sold += 1;
                     self.processes[nth].knows.insert(*id);
                     self.acknowledged.insert(*id);
                     let order = outcome.order.as_ref().ok_or("a sale without an order")?;
@@ -318,7 +317,7 @@ impl Shop {
         self.server.be_silent(does);
         let answers = self.ask(nth, commands);
         self.server.answer_again();
-        self.seen.silent += 1;
+        self.tally.silent += 1;
         if answers.iter().any(Result::is_ok) {
             return Err("something was acknowledged by a database that said nothing".into());
         }
@@ -332,30 +331,36 @@ impl Shop {
         let commits = 1 + self.rng.below(6) as usize;
         // The event stays.
         self.server.go_back(commits);
-        self.seen.lost += usize::from((0..3).any(|nth| self.is_aware(nth)));
+        self.tally.lost += usize::from((0..3).any(|nth| self.is_aware(nth)));
     }
 
     /// A person looks, accepts what there is, and all sell.
     fn accept(&mut self) -> Result<(), String> {
-        for nth in 0..3 {
+        // One may be cut off meanwhile: the fourth is nobody.
+        let cut_off = self.rng.below(4) as usize;
+        for nth in (0..3).filter(|nth| *nth != cut_off) {
             self.look(nth)?;
         }
         if self.server.went_back().is_none() {
             return Ok(());
         }
-        self.seen.noticed += 1;
+        self.tally.noticed += 1;
         self.server.accept_history();
         let there = self.there();
         for process in &mut self.processes {
             process.knows.retain(|order| there.contains(order));
         }
         for nth in 0..3 {
+            // Its writer is there before its reader.
+            if nth == cut_off {
+                self.sell(nth)?;
+            }
             self.look(nth)?;
-            let before = self.seen.sold;
+            let before = self.tally.sold;
             // The first may be told that its connection is gone.
             self.sell(nth)?;
             self.sell(nth)?;
-            if self.seen.sold == before {
+            if self.tally.sold == before {
                 return Err(format!(
                     "process {nth} does not sell although the history was accepted"
                 ));

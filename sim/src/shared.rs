@@ -17,7 +17,7 @@ use boxoffice::{
     BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, State, Ticket, TimeMs,
 };
 use nts_server::clock::Clock;
-use nts_server::store::history::{self, Course, History};
+use nts_server::store::history::{self, Course, History, HistoryId};
 use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value, door};
 use nts_server::store::{
     Batch, Fault, Lane, Listing, Loaded, NamedTicket, OrderPage, Owner, OwnerPage, Reader,
@@ -63,8 +63,8 @@ struct Db {
     journal: Option<Vec<Entry>>,
     /// How often it went back: connections of before are gone.
     era: u64,
-    /// The number of its history, and why nobody may record anything.
-    history: u64,
+    /// Which history it has, and why nobody may record anything.
+    history: HistoryId,
     went_back: Option<String>,
     silence: Option<Silence>,
 }
@@ -87,8 +87,8 @@ struct Entry {
     now_ms: TimeMs,
     connection: u64,
     number: u64,
-    /// The number of the history at that time.
-    history: u64,
+    /// The history at that time.
+    history: HistoryId,
 }
 
 /// What a commit has changed.
@@ -275,7 +275,13 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
 }
 
 impl Entry {
-    fn of(batch: &Batch<'_>, now_ms: TimeMs, connection: u64, number: u64, history: u64) -> Entry {
+    fn of(
+        batch: &Batch<'_>,
+        now_ms: TimeMs,
+        connection: u64,
+        number: u64,
+        history: HistoryId,
+    ) -> Entry {
         Entry {
             changes: batch.changes.to_vec(),
             recorded: batch.recorded.to_vec(),
@@ -342,10 +348,12 @@ impl Server {
 
     /// A person accepts it as it is.
     pub fn accept_history(&self) {
+        let accepted_ms = self.now_ms();
         let mut db = self.db();
         let known = db.went_back.take();
         let known = known.and_then(|kept| kept.split_once(' ')?.0.parse().ok()).unwrap_or(0);
-        db.history = db.history.max(known) + 1;
+        let number = db.history.number.max(known) + 1;
+        db.history = HistoryId { number, accepted_ms };
         db.era += 1;
     }
 
@@ -356,7 +364,7 @@ impl Server {
         let connection = db.connections;
         let (tried, broken, loaded) = (0, false, None);
         let (history, era) = (History::default(), db.era);
-        history.learn_all(db.history, &[]);
+        history.learn_all(db.history.number, &[], 0);
         let server = self.clone();
         SharedStore { server, clock, connection, tried, broken, loaded, history, era }
     }
@@ -599,12 +607,13 @@ impl Store for SharedStore {
         let mut db = self.server.db();
         let entry = Entry::of(batch, now_ms, connection, number, db.history);
         db.record(entry, exact);
+        let history = db.history.number;
         drop(db);
         if chaos.strikes(Strike::CommitAnswerLost) {
             self.broken = true;
             return Err(lost());
         }
-        self.history.learn(connection as i64, number as i64);
+        self.history.learn(history, connection as i64, number as i64, now_ms);
         Ok(())
     }
 
@@ -636,12 +645,12 @@ impl Store for SharedStore {
         let mark: Vec<(i64, i64)> = db.done.iter().map(|(c, n)| (*c as i64, *n as i64)).collect();
         match known.compare(db.history, &mark) {
             Course::Accepted => {
-                self.history.learn_all(db.history, &[]);
+                self.history.learn_all(db.history.number, &[], now);
                 db.connections += 1;
                 (self.connection, self.tried) = (db.connections, 0);
             }
             Course::WentBack(why) => db.stop(known.number(), &why),
-            Course::Same => self.history.learn_all(db.history, &mark),
+            Course::Same => self.history.learn_all(db.history.number, &mark, now),
         }
         self.era = db.era;
         drop(db);
@@ -703,13 +712,15 @@ impl Reader for SharedReader {
             Course::WentBack(why) => db.stop(known.number(), why),
             _ => {
                 if let Some(history) = &self.history {
-                    history.learn_all(db.history, &mark);
+                    history.learn_all(db.history.number, &mark, at_ms);
                 }
             }
         }
         let stopped = db.went_back.as_deref().map(history::told);
-        let (is_another_history, on_standby) = (course != Course::Same, None);
-        Ok(Some(VersionVector { at_ms, mark, is_another_history, stopped, on_standby }))
+        let went_back = matches!(course, Course::WentBack(_));
+        let history = db.history.number;
+        let (on_standby, is_standby) = (None, false);
+        Ok(Some(VersionVector { at_ms, mark, history, went_back, stopped, on_standby, is_standby }))
     }
 
     /// Nobody asks: the auditor looks at everything after each step.

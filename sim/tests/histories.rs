@@ -2,13 +2,13 @@
 //! noticed if it did not.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use nts_sim::histories::{Seen, run};
+use nts_sim::histories::{Tally, run};
 
 const RUNS: u64 = 300;
 
 #[tokio::test]
 async fn going_back_and_silence_break_no_promise() {
-    let mut all = Seen::default();
+    let mut all = Tally::default();
     for seed in 1..=RUNS {
         let seen = run(seed).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
         all.sold += seen.sold;

@@ -162,6 +162,38 @@ fn the_audit_reads_a_standby_where_the_primary_is_gone() {
     let said = String::from_utf8_lossy(&audit.stdout).into_owned();
     assert!(audit.status.success(), "{said}{}", String::from_utf8_lossy(&audit.stderr));
     assert!(said.contains("2"), "{said}");
+    assert!(String::from_utf8_lossy(&audit.stderr).contains("this is a standby"), "{audit:?}");
+}
+
+/// Whoever bought while the standby heard nothing would get the money back, and keep the tickets.
+#[test]
+fn nothing_is_settled_by_the_books_of_a_standby() {
+    let Some(primary) = Postgres::start(&[]) else { return };
+    let database = primary.database();
+    let standby = primary.standby();
+    let url = at(&[primary.port(), standby.port()], &database, "");
+    let shops = Shops::start_at(&url, "settled", 1, &[]);
+    shops.at(0).make_event(100, 300);
+    eventually("the standby has it", || {
+        standby.sql(&database, "SELECT count(*) FROM events WHERE slug = 'rock'") == "1"
+    });
+    standby.set("primary_conninfo", "");
+    eventually("it is alone", || {
+        primary.sql("postgres", "SELECT count(*) FROM pg_stat_replication") == "0"
+    });
+    let order = shops.at(0).send(hold("ann", 2)).json();
+    assert_eq!(shops.at(0).send(pay(&order, "ctoken_ok")).json()["state"], "paid");
+    primary.kill();
+    let alone = at(&[standby.port()], &database, "?target_session_attrs=read-only");
+    for url in [url.clone(), alone] {
+        let mut command = shops.command();
+        let audit = command.args(["audit", "--settle"]).env("NTS_DATABASE", &url).output().unwrap();
+        let said = String::from_utf8_lossy(&audit.stderr).into_owned();
+        assert_eq!(audit.status.code(), Some(2), "{audit:?}");
+        assert!(said.contains("no audit was made"), "{said}");
+    }
+    primary.start_again();
+    shops.balanced(&[]);
 }
 
 /// So many connections a process has, as docs/high-availability.md says.

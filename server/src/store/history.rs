@@ -10,19 +10,37 @@
 //! A person accepts the history as it is with `nts accept-history`: it gets the next number, and all processes
 //! begin to remember anew.
 
+use boxoffice::TimeMs;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::time::Instant;
 
-/// The key under which the number of the history is kept; there is none in the first.
+/// The key under which the history is kept, as [`HistoryId::text`] writes it; there is none in the first.
 pub const HISTORY: &str = "history";
 /// The key under which stands why nobody may record anything until the history is accepted: the number that the
 /// history had for whoever noticed, a space, and the reason.
 pub const WENT_BACK: &str = "history_went_back";
-/// The number of a writer that has recorded nothing for so long may be missing because it was removed. Rows of
-/// writers are kept for longer.
-const REMEMBERED: Duration = Duration::from_secs(29 * 86_400);
+
+/// Which history a database has.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct HistoryId {
+    /// Its number: so often a person has accepted another one.
+    pub number: u64,
+    /// When a person accepted it, by the database's clock.
+    pub accepted_ms: TimeMs,
+}
+
+impl HistoryId {
+    /// As it is kept: the number, a space, and the time.
+    pub fn text(self) -> String {
+        format!("{} {}", self.number, self.accepted_ms)
+    }
+
+    /// What was kept.
+    pub fn read(text: &str) -> Option<HistoryId> {
+        let (number, accepted_ms) = text.split_once(' ')?;
+        Some(HistoryId { number: number.parse().ok()?, accepted_ms: accepted_ms.parse().ok()? })
+    }
+}
 
 /// What a process remembers. Its clones are the same memory.
 #[derive(Clone, Default, Debug)]
@@ -33,8 +51,8 @@ pub struct History(Arc<Mutex<Memory>>);
 pub struct Memory {
     /// The number of the history.
     number: u64,
-    /// The last batch of each writer, and when it was learnt.
-    batches: BTreeMap<i64, (i64, Instant)>,
+    /// The last batch of each writer, and when it was learnt, by the database's clock.
+    batches: BTreeMap<i64, (i64, TimeMs)>,
 }
 
 /// How the history of a database goes on.
@@ -49,28 +67,32 @@ pub enum Course {
 }
 
 impl Memory {
-    /// Compares an answer of the database with what was remembered before it was asked: the number of its
-    /// history, and all writers with their batches.
-    pub fn compare(&self, number: u64, batches: &[(i64, i64)]) -> Course {
-        if number > self.number {
-            return Course::Accepted;
-        }
-        if number < self.number {
+    /// Compares an answer of the database with what was remembered before it was asked: its history, and all
+    /// writers with their batches.
+    ///
+    /// Whoever accepts a history looks at what is lost until then. A batch that is lost and was recorded later, by a
+    /// process that was still connected to the server of before, is a loss that nobody has looked at.
+    pub fn compare(&self, here: HistoryId, batches: &[(i64, i64)]) -> Course {
+        if here.number < self.number {
             return Course::WentBack(format!(
-                "it has history {number}, and had history {} before",
-                self.number
+                "it has history {}, and had history {} before",
+                here.number, self.number
             ));
         }
+        let is_another = here.number > self.number;
         let found: BTreeMap<i64, i64> = batches.iter().copied().collect();
-        for (writer, (known, learnt)) in &self.batches {
-            let found = found.get(writer).copied();
-            let removed = found.is_none() && learnt.elapsed() > REMEMBERED;
-            if *known > found.unwrap_or(0) && !removed {
-                let found = found.unwrap_or(0);
-                return Course::WentBack(lost(*known, found));
-            }
+        let lost = self.batches.iter().find_map(|(writer, (known, at_ms))| {
+            let found = found.get(writer).copied().unwrap_or(0);
+            let is_lost = *known > found && (!is_another || *at_ms > here.accepted_ms);
+            is_lost.then(|| {
+                format!("a process had recorded {known} batches, of which the database has {found}")
+            })
+        });
+        match lost {
+            Some(why) => Course::WentBack(why),
+            None if is_another => Course::Accepted,
+            None => Course::Same,
         }
-        Course::Same
     }
 
     /// Whether nothing is remembered.
@@ -83,15 +105,12 @@ impl Memory {
         self.number
     }
 
-    /// Whether the last batch of this writer was learnt so lately that its row cannot have been removed.
-    pub fn is_kept(&self, writer: i64) -> bool {
-        self.batches.get(&writer).is_some_and(|(_, learnt)| learnt.elapsed() <= REMEMBERED)
+    fn learn(&mut self, writer: i64, batch: i64, at_ms: TimeMs) {
+        let known = self.batches.entry(writer).or_insert((batch, at_ms));
+        if batch > known.0 {
+            *known = (batch, at_ms);
+        }
     }
-}
-
-/// How it shows that batches of a writer are gone.
-fn lost(known: i64, found: i64) -> String {
-    format!("a process had recorded {known} batches, of which the database has {found}")
 }
 
 impl History {
@@ -99,30 +118,32 @@ impl History {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is remembered now. To be taken before the database is asked, and before it is looked which of several
-    /// databases is asked: what is learnt meanwhile is newer than the answer may be.
+    /// What is remembered now. To be taken before the database is asked: what is learnt meanwhile is newer than the
+    /// answer may be.
     pub fn remembered(&self) -> Memory {
         self.lock().clone()
     }
 
-    /// A batch of this writer is recorded.
-    pub fn learn(&self, writer: i64, batch: i64) {
+    /// A batch of this writer is recorded in the history of this number, at `at_ms` by the database's clock. Nothing is
+    /// learnt of a history that was given up.
+    pub fn learn(&self, number: u64, writer: i64, batch: i64, at_ms: TimeMs) {
         let mut memory = self.lock();
-        let now = Instant::now();
-        let known = memory.batches.entry(writer).or_insert((batch, now));
-        if batch > known.0 {
-            *known = (batch, now);
+        if number == memory.number {
+            memory.learn(writer, batch, at_ms);
         }
     }
 
-    /// The history has this number, and these batches are recorded.
-    pub fn learn_all(&self, number: u64, batches: &[(i64, i64)]) {
+    /// The history has this number, and these batches were recorded at `at_ms`, by the database's clock. An answer of a
+    /// history that was given up says nothing.
+    pub fn learn_all(&self, number: u64, batches: &[(i64, i64)], at_ms: TimeMs) {
         let mut memory = self.lock();
+        if number < memory.number {
+            return;
+        }
         if number > memory.number {
             *memory = Memory { number, batches: BTreeMap::new() };
         }
-        drop(memory);
-        batches.iter().for_each(|(writer, batch)| self.learn(*writer, *batch));
+        batches.iter().for_each(|(writer, batch)| memory.learn(*writer, *batch, at_ms));
     }
 }
 
@@ -138,42 +159,68 @@ pub fn told(why: &str) -> String {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_smaller_number_and_a_missing_one_are_noticed() {
+    const FIRST: HistoryId = HistoryId { number: 0, accepted_ms: 0 };
+    const SECOND: HistoryId = HistoryId { number: 1, accepted_ms: 100 };
+
+    fn went_back(course: &Course) -> bool {
+        matches!(course, Course::WentBack(_))
+    }
+
+    #[test]
+    fn a_smaller_number_and_a_missing_one_are_noticed() {
         let history = History::default();
-        assert_eq!(
-            history.remembered().compare(0, &[(1, 5)]),
-            Course::Same,
-            "nothing is known yet"
-        );
-        history.learn_all(0, &[(1, 5), (2, 7)]);
+        let none = history.remembered();
+        assert_eq!(none.compare(FIRST, &[(1, 5)]), Course::Same, "nothing is known yet");
+        history.learn_all(0, &[(1, 5), (2, 7)], 10);
         let known = history.remembered();
-        assert_eq!(known.compare(0, &[(1, 5), (2, 8), (3, 1)]), Course::Same);
-        assert!(matches!(known.compare(0, &[(1, 4), (2, 7)]), Course::WentBack(_)));
-        assert!(matches!(known.compare(0, &[(2, 7)]), Course::WentBack(_)));
-        // A row that is old enough to be removed says nothing by its absence.
-        tokio::time::advance(REMEMBERED + Duration::from_secs(1)).await;
-        assert_eq!(known.compare(0, &[(2, 7)]), Course::Same);
-        assert!(matches!(known.compare(0, &[(1, 4), (2, 7)]), Course::WentBack(_)));
+        assert_eq!(known.compare(FIRST, &[(1, 5), (2, 8), (3, 1)]), Course::Same);
+        assert!(went_back(&known.compare(FIRST, &[(1, 4), (2, 7)])));
+        assert!(went_back(&known.compare(FIRST, &[(2, 7)])));
     }
 
     #[test]
     fn what_is_learnt_while_the_database_is_asked_is_not_expected_of_the_answer() {
         let history = History::default();
-        history.learn(1, 5);
+        history.learn(0, 1, 5, 10);
         let before = history.remembered();
-        history.learn(1, 6);
-        assert_eq!(before.compare(0, &[(1, 5)]), Course::Same);
+        history.learn(0, 1, 6, 11);
+        assert_eq!(before.compare(FIRST, &[(1, 5)]), Course::Same);
     }
 
     #[test]
     fn an_accepted_history_is_remembered_from_its_beginning() {
         let history = History::default();
-        history.learn_all(0, &[(1, 5)]);
-        assert_eq!(history.remembered().compare(1, &[(1, 3)]), Course::Accepted);
-        history.learn_all(1, &[(1, 3)]);
-        assert_eq!(history.remembered().compare(1, &[(1, 3)]), Course::Same);
+        history.learn_all(0, &[(1, 5)], 10);
+        assert_eq!(history.remembered().compare(SECOND, &[(1, 3)]), Course::Accepted);
+        history.learn_all(1, &[(1, 3)], 110);
+        assert_eq!(history.remembered().compare(SECOND, &[(1, 3)]), Course::Same);
         // An older one is no accepted one.
-        assert!(matches!(history.remembered().compare(0, &[(1, 9)]), Course::WentBack(_)));
+        assert!(went_back(&history.remembered().compare(FIRST, &[(1, 9)])));
+    }
+
+    #[test]
+    fn who_accepts_a_history_has_not_seen_what_is_lost_later() {
+        let history = History::default();
+        // It sells on at the server of before, after a person has accepted the history of another one.
+        history.learn_all(0, &[(1, 5)], 90);
+        history.learn(0, 1, 6, 101);
+        assert!(went_back(&history.remembered().compare(SECOND, &[(1, 3)])));
+        let third = HistoryId { number: 2, accepted_ms: 200 };
+        assert_eq!(history.remembered().compare(third, &[(1, 3)]), Course::Accepted);
+    }
+
+    #[test]
+    fn a_late_answer_of_a_history_that_was_given_up_is_not_remembered() {
+        let history = History::default();
+        history.learn_all(1, &[(1, 3)], 110);
+        history.learn_all(0, &[(1, 9)], 111);
+        history.learn(0, 1, 10, 112);
+        assert_eq!(history.remembered().compare(SECOND, &[(1, 3)]), Course::Same);
+    }
+
+    #[test]
+    fn it_is_read_as_it_is_kept() {
+        assert_eq!(HistoryId::read(&SECOND.text()), Some(SECOND));
+        assert_eq!((HistoryId::read("1"), HistoryId::read("x 1")), (None, None));
     }
 }

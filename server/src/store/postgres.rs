@@ -39,7 +39,7 @@ pub(super) use transfer::{Export, Import};
 use crate::clock::Clock;
 use crate::ids::{NODES, Node};
 use crate::store::event_row::event_columns;
-use crate::store::history::{self, Course, Memory};
+use crate::store::history::{self, Course};
 use crate::store::records::door;
 use crate::store::test_orders::{NO_PROVIDER, PROVIDER};
 use crate::store::transfer::MOVED_TO;
@@ -108,8 +108,10 @@ const COUNT_BATCH: &str = "WITH counted AS (
     WHERE id = $1 AND epoch = $2 AND batch = $3
     RETURNING 1)
     SELECT 1 / count(*) FROM counted";
+/// Removes what readers have left behind. Of a writer that has recorded something the number stays for ever: one that is
+/// missing tells that the database went back.
 const FORGET_WRITERS: &str = "DELETE FROM writers
-    WHERE seen_ms < (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1::bigint";
+    WHERE batch = 0 AND seen_ms < (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1::bigint";
 /// Removes answers that are too old, or from a future that will not come.
 const PRUNE: &str = "WITH old AS (
         SELECT key FROM requests WHERE at_ms < $1::bigint ORDER BY at_ms LIMIT $3
@@ -161,6 +163,10 @@ pub struct PgStore {
     epoch: i64,
     /// The number of the last batch that is recorded.
     batch: i64,
+    /// The number of the history, as of the last fence.
+    history: Option<u64>,
+    /// The database's clock when it was read last, in milliseconds since 1970.
+    read_ms: TimeMs,
     /// The number of the last batch that was tried.
     tried: Option<i64>,
     /// Whether a transaction is open.
@@ -203,6 +209,8 @@ impl PgStore {
             node: Node::default(),
             epoch: 0,
             batch: 0,
+            history: None,
+            read_ms: 0,
             tried: None,
             open: false,
             turn: false,
@@ -269,15 +277,12 @@ impl PgStore {
     /// acknowledged, the database went back: that is written down there, and nobody records anything.
     fn fence(&mut self) -> Result<i64, Trouble> {
         self.open = false;
-        let known = self.link.target().history.remembered();
         self.link.connect()?;
         self.take_node()?;
         let mut tries = 0;
         loop {
             let epoch = draw();
-            // Where the row cannot have been removed yet, its absence is a number, too.
-            let missing = if known.is_kept(self.writer) { 0 } else { self.batch };
-            let fenced = self.link.ask(&[ask!(BEGIN_WRITER, self.writer, epoch, missing)]);
+            let fenced = self.link.ask(&[ask!(BEGIN_WRITER, self.writer, epoch, 0i64)]);
             match fenced {
                 // A warning: the commit may be here alone and not on the standby.
                 Ok(_) if self.link.warned() => {
@@ -288,7 +293,7 @@ impl PgStore {
                     self.link.settle();
                     let found = one(&rows[0])?;
                     self.epoch = epoch;
-                    self.follow_history(&known, found)?;
+                    self.follow_history(found)?;
                     // Who retires a database does it after this epoch, or before this question.
                     self.retired = self.why_retired()?;
                     schema::tell_promise(&mut self.link);
@@ -313,37 +318,42 @@ impl PgStore {
     }
 
     /// Looks whether the database is what it was. `found` is the last batch of this writer there.
-    fn follow_history(&mut self, known: &Memory, found: i64) -> Result<(), Trouble> {
-        let answers = self.link.ask(&[ask!(schema::STATE), ask!(reader::BATCHES)])?;
+    fn follow_history(&mut self, found: i64) -> Result<(), Trouble> {
+        let history = self.link.target().history.clone();
+        // Of what the readers of this process learn from now on the answer may know nothing yet.
+        let known = history.remembered();
+        let asks = [ask!(schema::STATE), ask!(reader::BATCHES), ask!(rows::CLOCK)];
+        let answers = self.link.ask(&asks)?;
         let told = schema::Told::read(&answers[0])?;
         let mark: Vec<(i64, i64)> = answers[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
-        let history = self.link.target().history.clone();
+        self.read_ms = one(&answers[2])?;
         self.stopped = told.stopped;
-        match known.compare(told.history, &mark) {
-            Course::Same => {
-                self.batch = found;
-                history.learn_all(told.history, &mark);
-            }
-            // What was recorded in another history is forgotten, and no number of it is used again.
-            Course::Accepted => {
-                history.learn_all(told.history, &mark);
-                (self.writer, self.batch) = (draw(), 0);
-                self.link.ask(&[ask!(BEGIN_WRITER, self.writer, self.epoch, 0i64)])?;
-                if !known.is_new() {
-                    tracing::warn!(
-                        history = told.history,
-                        "a person has accepted the history of the database"
-                    );
-                }
-            }
+        let here = told.history;
+        match known.compare(here, &mark) {
             Course::WentBack(why) => {
                 if self.stopped.is_none() {
-                    schema::stop(&mut self.link, known.number(), &why)?;
+                    schema::stop(&mut self.link, known.number(), here, &why)?;
                     tracing::error!("ALARM: {}", history::told(&why));
                 }
                 self.stopped.get_or_insert_with(|| history::told(&why));
+                return Ok(());
+            }
+            Course::Same | Course::Accepted => {
+                history.learn_all(here.number, &mark, self.read_ms);
             }
         }
+        // What was recorded in another history is forgotten, and no number of it is used again.
+        if self.history.is_some_and(|before| before != here.number) {
+            (self.writer, self.batch) = (draw(), 0);
+            self.link.ask(&[ask!(BEGIN_WRITER, self.writer, self.epoch, 0i64)])?;
+            tracing::warn!(
+                history = here.number,
+                "a person has accepted the history of the database"
+            );
+        } else {
+            self.batch = found;
+        }
+        self.history = Some(here.number);
         Ok(())
     }
 
@@ -548,6 +558,7 @@ impl PgStore {
         let (locked, pools, types, orders) = (next(), next(), next(), next());
         let (found_buyers, recorded, clock) = (next(), next(), next());
         self.link.is_ours(&clock)?;
+        self.read_ms = one(&clock)?;
         let ordered = if keys.ordered.is_empty() { Vec::new() } else { next() };
 
         let mut events = BTreeMap::new();
@@ -828,7 +839,8 @@ impl Store for PgStore {
         if done.is_ok() {
             self.batch = number;
             (self.overtaken, self.blocked) = (0, 0);
-            self.link.target().history.learn(self.writer, number);
+            let history = self.history.unwrap_or_default();
+            self.link.target().history.learn(history, self.writer, number, self.read_ms);
         }
         done
     }

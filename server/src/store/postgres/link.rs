@@ -480,12 +480,17 @@ impl Link {
         runtime.block_on(async { sleep(wait).await });
     }
 
-    /// Runs statements that need no preparation, one after the other.
+    /// Runs statements that need no preparation, one after the other. One that is not answered in time is
+    /// [`Trouble::Late`], and is still under way: the connection must be given up.
     pub(super) fn script(&mut self, sql: &str) -> Result<(), Trouble> {
-        let Link { session, runtime, .. } = self;
+        let Link { session, runtime, patience, .. } = self;
         let session = session.as_ref().ok_or_else(not_connected)?;
         let runtime = runtime.as_ref().expect("a runtime while it lives");
-        runtime.block_on(session.client.batch_execute(sql)).map_err(Into::into)
+        let run = async { timeout(*patience, session.client.batch_execute(sql)).await };
+        match runtime.block_on(run) {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(Trouble::Late),
+        }
     }
 
     /// Sends these statements at once. What comes after one that failed fails as well. The error is

@@ -198,9 +198,11 @@ impl PgReader {
         }
         let barrier = ask!(BEGIN_WRITER, self.id, draw(), 0i64);
         self.link.ask(&[barrier])?;
-        if !self.link.warned() {
-            self.link.settle();
+        if self.link.warned() {
+            // The commit may be here alone, and so may what is read.
+            return Err(Trouble::Late);
         }
+        self.link.settle();
         Ok(())
     }
 
@@ -374,7 +376,7 @@ impl Reader for PgReader {
     fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
         let turned = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now_ms());
         let history = self.link.target().history.clone();
-        // Before it is looked which server is asked.
+        // Before it is looked which server is asked: what the writer learns meanwhile may be another one's.
         let known = history.remembered();
         self.again(|link| {
             let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES), ask!(schema::STATE)])?;
@@ -386,18 +388,20 @@ impl Reader for PgReader {
             let course = known.compare(told.history, &mark);
             if let Course::WentBack(why) = &course {
                 if told.stopped.is_none() {
-                    schema::stop(link, known.number(), why)?;
+                    schema::stop(link, known.number(), told.history, why)?;
                 }
                 told.stopped.get_or_insert_with(|| history::told(why));
             } else {
-                history.learn_all(told.history, &mark);
+                history.learn_all(told.history.number, &mark, at_ms);
             }
             Ok(Some(VersionVector {
                 at_ms: turned.unwrap_or(at_ms),
                 mark,
-                is_another_history: course != Course::Same,
+                history: told.history.number,
+                went_back: matches!(course, Course::WentBack(_)),
                 stopped: told.stopped,
                 on_standby: told.on_standby,
+                is_standby: link.is_read_only(),
             }))
         })
     }

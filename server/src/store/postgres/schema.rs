@@ -1,10 +1,11 @@
 //! Whose database it is, and how it comes into being. Any number of processes may begin at once.
 
-use super::link::{Link, Target, Trouble, ask};
-use super::rows::{InOrder, one};
+use super::link::{Link, PATIENCE, Target, Trouble, ask, draw};
+use super::rows::{CLOCK, InOrder, one};
 use super::{buyers, figures};
-use crate::store::history::{HISTORY, WENT_BACK, told};
+use crate::store::history::{HISTORY, HistoryId, WENT_BACK, told};
 use std::fmt;
+use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
@@ -44,6 +45,9 @@ const KEYS_ANEW: usize = 3;
 /// What `meta` says of a database of ours.
 const OURS: &str = "nts1";
 
+/// How long a step of the schema may take that changes all rows.
+const MIGRATES: Duration = Duration::from_secs(3_600);
+
 /// Held while somebody looks whether there is something to do, and does it: `nts1` as a number.
 const LOCK: &str = "SELECT pg_advisory_lock(1853125425)";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(1853125425)";
@@ -64,22 +68,37 @@ pub(super) const PUT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2)
 pub(super) const KEEP: &str =
     "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
 
-/// Writers that are still connected are refused from now on: each has another epoch than it knows. The lock
-/// keeps those away that begin at this moment, until it can be read why.
-pub(super) const REFUSE_WRITERS: &str =
-    "LOCK TABLE writers IN EXCLUSIVE MODE; UPDATE writers SET epoch = epoch # 1";
+/// Keeps those away that begin at this moment, until it can be read why.
+const LOCK_WRITERS: &str = "LOCK TABLE writers IN EXCLUSIVE MODE";
+/// Gives each writer another epoch than it knows.
+const OTHER_EPOCHS: &str = "UPDATE writers SET epoch = epoch # $1";
 
-/// The number of the history, why nothing may be recorded, and the names of synchronous standbys, if the engine
-/// knows such a setting.
+/// In a transaction: writers that are still connected are refused from now on. Whoever does the same at the same
+/// moment draws another number, so that the two do not cancel each other.
+pub(super) fn refuse_writers(link: &mut Link) -> Result<(), Trouble> {
+    link.script(LOCK_WRITERS)?;
+    // Any number but 0, by which none would change.
+    let other = loop {
+        match draw() {
+            0 => {}
+            drawn => break drawn,
+        }
+    };
+    link.ask(&[ask!(OTHER_EPOCHS, other)])?;
+    Ok(())
+}
+
+/// The history, why nothing may be recorded, and the names of synchronous standbys, if the engine knows such a
+/// setting.
 pub(super) const STATE: &str = "SELECT
-    coalesce((SELECT value FROM meta WHERE key = 'history'), '0'),
+    coalesce((SELECT value FROM meta WHERE key = 'history'), '0 0'),
     (SELECT value FROM meta WHERE key = 'history_went_back'),
     current_setting('synchronous_standby_names', true)";
 
 /// What [`STATE`] tells.
 pub(super) struct Told {
-    /// The number of the history.
-    pub(super) history: u64,
+    /// Which history it is.
+    pub(super) history: HistoryId,
     /// Why nothing may be recorded.
     pub(super) stopped: Option<String>,
     /// Whether there is a synchronous standby.
@@ -93,22 +112,28 @@ impl Told {
         let history: String = row.next()?;
         let stopped: Option<String> = row.next()?;
         let names: Option<String> = row.next()?;
-        let unreadable = |_| Trouble::Unreadable(format!("meta.{HISTORY}"));
+        let unreadable = || Trouble::Unreadable(format!("meta.{HISTORY}"));
         let reason = |kept: String| kept.split_once(' ').map_or(kept.clone(), |(_, why)| told(why));
         Ok(Told {
-            history: history.parse().map_err(unreadable)?,
+            history: HistoryId::read(&history).ok_or_else(unreadable)?,
             stopped: stopped.map(reason),
             on_standby: names.map(|names| !names.is_empty()),
         })
     }
 }
 
-/// Writes down that the database went back, by a process that knew this history of it, and refuses all writers.
-/// Whoever has written it before is left.
-pub(super) fn stop(link: &mut Link, history: u64, why: &str) -> Result<(), Trouble> {
+/// Writes down that the database went back, by a process that knew a history of the number `known` and was just told
+/// that the database has the history `here`; and refuses all writers. If somebody has written it before, or a person has
+/// accepted another history since the database was asked, nothing is done.
+pub(super) fn stop(link: &mut Link, known: u64, here: HistoryId, why: &str) -> Result<(), Trouble> {
     let stopped = link.script("BEGIN").and_then(|()| {
-        link.ask(&[ask!(KEEP, WENT_BACK, format!("{history} {why}"))])?;
-        link.script(REFUSE_WRITERS)?;
+        link.script(LOCK_WRITERS)?;
+        let told = Told::read(&link.ask(&[ask!(STATE)])?[0])?;
+        if told.stopped.is_some() || told.history != here {
+            return link.script("ROLLBACK");
+        }
+        link.ask(&[ask!(KEEP, WENT_BACK, format!("{known} {why}"))])?;
+        refuse_writers(link)?;
         link.script("COMMIT")
     });
     if stopped.is_err() {
@@ -120,16 +145,18 @@ pub(super) fn stop(link: &mut Link, history: u64, why: &str) -> Result<(), Troub
 /// A person accepts the database as it is: the reason for which nothing was recorded, if there was one.
 pub(super) fn accept(link: &mut Link) -> Result<Option<String>, Trouble> {
     link.script("BEGIN")?;
-    link.script(REFUSE_WRITERS)?;
+    refuse_writers(link)?;
     let kept = get(link, WENT_BACK)?;
     let Some(kept) = kept else {
         link.script("ROLLBACK")?;
         return Ok(None);
     };
-    let here = Told::read(&link.ask(&[ask!(STATE)])?[0])?.history;
+    let answers = link.ask(&[ask!(STATE), ask!(CLOCK)])?;
+    let here = Told::read(&answers[0])?.history;
     let (known, why) = kept.split_once(' ').unwrap_or(("0", &kept));
-    let next = here.max(known.parse().unwrap_or(0)) + 1;
-    link.ask(&[ask!(PUT, HISTORY, next.to_string()), ask!(FORGET, WENT_BACK)])?;
+    let number = here.number.max(known.parse().unwrap_or(0)) + 1;
+    let next = HistoryId { number, accepted_ms: one(&answers[1])? };
+    link.ask(&[ask!(PUT, HISTORY, next.text()), ask!(FORGET, WENT_BACK)])?;
     link.script("COMMIT")?;
     Ok(Some(why.to_owned()))
 }
@@ -250,8 +277,13 @@ pub(super) fn prepare(link: &mut Link) -> Result<bool, OpenError> {
         Ok(Found::Nothing) => migrate(link, 0).map(|()| true).map_err(|t| failed(&target, &t)),
         Err(trouble) => Err(failed(&target, &trouble)),
     };
-    // It ends with the connection in any case.
-    _ = link.ask(&[ask!(UNLOCK)]);
+    link.be_patient(PATIENCE);
+    match made {
+        // Its commits wait for a standby that is not there, say.
+        Err(OpenError::Away { .. }) => link.leave(),
+        // It ends with the connection in any case.
+        _ => _ = link.ask(&[ask!(UNLOCK)]),
+    }
     made
 }
 
@@ -293,6 +325,7 @@ fn find(link: &mut Link) -> Result<Found, Trouble> {
 fn migrate(link: &mut Link, version: usize) -> Result<(), Trouble> {
     for (done, step) in MIGRATIONS.iter().enumerate().skip(version) {
         link.script("BEGIN")?;
+        link.be_patient(MIGRATES);
         link.script(step)?;
         if done + 1 == KEYS_ANEW {
             buyers::keys_anew(link)?;
@@ -310,6 +343,7 @@ fn migrate(link: &mut Link, version: usize) -> Result<(), Trouble> {
             facts.push(ask!(PUT, "secret", secret));
         }
         link.ask(&facts)?;
+        link.be_patient(PATIENCE);
         link.script("COMMIT")?;
     }
     Ok(())

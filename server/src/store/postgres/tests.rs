@@ -1,5 +1,6 @@
 //! The contract, and what is true where several processes share a database.
 
+mod histories;
 mod migrate;
 mod races;
 mod records;

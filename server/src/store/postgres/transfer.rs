@@ -5,7 +5,7 @@ use super::link::{Link, Target, Trouble, ask};
 use super::reader::{ALL_ORDERS, PgReader};
 use super::records::{Within, write};
 use super::rows::{self, InOrder, Orders, one};
-use super::schema::REFUSE_WRITERS;
+use super::schema::refuse_writers;
 use super::write::{RECORD_SINCE, Writing, text};
 use super::{NODE_LOCKS, schema, verify};
 use crate::clock::Clock;
@@ -128,7 +128,7 @@ impl Source for Export {
 
     fn retire(&mut self, to: &str) -> Result<(), Fault> {
         self.link.ask(&[ask!(schema::PUT, MOVED_TO, to)])?;
-        self.link.script(REFUSE_WRITERS)?;
+        refuse_writers(&mut self.link)?;
         // Without an answer it may be done.
         self.link.script("COMMIT").map_err(|trouble| match trouble {
             Trouble::Lost(_) | Trouble::Late => Fault::Unknown(trouble.to_string()),
@@ -145,7 +145,7 @@ impl Source for Export {
         let AuditLine { id, at_ms, actor, action, detail, .. } = line;
         let detail = detail.replace('\'', "''");
         // In the transaction that holds the locks.
-        Ok(self.link.script(&format!(
+        self.link.script(&format!(
             "DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
              DELETE FROM orders; DELETE FROM buyers; DELETE FROM requests; DELETE FROM outbox;
              DELETE FROM mail_jobs; DELETE FROM order_search;
@@ -155,12 +155,12 @@ impl Source for Export {
              UPDATE events SET serials = 0;
              DELETE FROM meta WHERE key = 'sandbox';
              UPDATE meta SET value = '{NO_PROVIDER}' WHERE key = '{PROVIDER}';
-             {REFUSE_WRITERS};
              INSERT INTO audit_log (id, at_ms, actor, action, detail)
-             VALUES (decode('{id:032x}', 'hex'), {at_ms}, '{actor}', '{}', '{detail}');
-             COMMIT",
+             VALUES (decode('{id:032x}', 'hex'), {at_ms}, '{actor}', '{}', '{detail}')",
             action.word()
-        ))?)
+        ))?;
+        refuse_writers(&mut self.link)?;
+        Ok(self.link.script("COMMIT")?)
     }
 }
 
