@@ -28,7 +28,7 @@ pub use backup::{backup, backup_mark};
 pub use file::OpenError;
 pub use reader::SqliteReader;
 pub use recent::REMEMBERED_MS;
-pub(super) use records::{execute, query};
+pub(super) use records::{execute, plan_once, query};
 pub(super) use transfer::{Export, Import};
 
 use crate::clock::Clock;

@@ -2,7 +2,7 @@
 
 use super::{Engine, RecordChange, Row, Tables, Value, tables, write};
 use crate::store::Fault;
-use crate::store::sqlite::{execute, query};
+use crate::store::sqlite::{execute, plan_once, query};
 use rusqlite::Connection;
 
 /// The cold tables, empty at first. The same statements give the same rows.
@@ -12,6 +12,7 @@ impl MemoryTables {
     /// Empty tables.
     pub fn new() -> Result<MemoryTables, Fault> {
         let made = Connection::open_in_memory().and_then(|conn| {
+            plan_once(&conn)?;
             tables()
                 .iter()
                 .try_for_each(|table| conn.execute_batch(&table.create(Engine::Sqlite)))?;

@@ -178,11 +178,7 @@ impl DatabaseFile {
             Some(vfs) => Connection::open_with_flags_and_vfs(&self.path, flags, vfs.as_str())?,
         };
         conn.busy_timeout(BUSY)?;
-        conn.set_prepared_statement_cache_capacity(64);
-        // A plan does not depend on what is bound. Otherwise the cache, which forgets what was bound,
-        // would have each statement planned anew at each use
-        // (<https://www.sqlite.org/queryplanner-ng.html>, section 4, the stability guarantee).
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        super::plan_once(&conn)?;
         Ok(conn)
     }
 

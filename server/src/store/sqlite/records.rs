@@ -3,8 +3,22 @@
 use super::not_done;
 use crate::store::Fault;
 use crate::store::records::{self, RecordChange, Row, Tables, Value};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use rusqlite::{CachedStatement, Connection, Error, ToSql};
+
+/// More than there are different statements, of the sale and of all cold tables.
+const STATEMENTS: usize = 256;
+
+/// Has a connection plan each statement once.
+pub(in crate::store) fn plan_once(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan does not depend on what is bound. Otherwise the cache, which forgets what was bound, would have each
+    // statement planned anew at each use (<https://www.sqlite.org/queryplanner-ng.html>, section 4, the stability
+    // guarantee).
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
+}
 
 impl ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
