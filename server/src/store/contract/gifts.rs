@@ -107,12 +107,12 @@ pub(super) fn metadata_is_kept<D: Database>(desk: &mut Desk<D>) {
     let before = desk.now();
     desk.run(&[put(full, &[]), put(sold, &[])]);
     desk.assert_equal();
-    let changed = |desk: &Desk<D>, order| {
+    let mut changed = |order| {
         let changed = desk.database.reader().changed_ms(order).expect("a read");
         changed.expect("there is such an order")
     };
-    assert_eq!([full, sold].map(|order| changed(desk, order)), [before; 2]);
-    assert!(changed(desk, new) < before);
+    assert_eq!([changed(full), changed(sold)], [before; 2]);
+    assert!(changed(new) < before);
     let paid = desk.paid("fay", 2);
     desk.run(&[put(paid, &[("a", "1")]), put(sold, &[("a", "2")])]);
     desk.reopen();
