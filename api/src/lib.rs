@@ -45,8 +45,8 @@ pub use order::{
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
 pub use request::{
-    AnswerBody, AnswersBody, BuyerBody, BuyerNameBody, EmailBody, HoldLine, LineBody, OrderBody,
-    PayBody, RefundBody, SaleBody, SaleBuyerBody,
+    AnswerBody, AnswersBody, BuyerBody, BuyerNameBody, EmailBody, HoldLine, LineBody, MetadataBody,
+    OrderBody, PayBody, RefundBody, SaleBody, SaleBuyerBody,
 };
 pub use state::{ActionKind, AttemptState, MailKind, MailState, OrderState, RefundState};
 pub use ticket::{DoorKey, DoorKeys, FoundTicket, NameBody, TicketState};

@@ -3,6 +3,7 @@
 use crate::{ActionKind, AttemptState, MailKind, MailState, Money, OrderState, RefundState};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The answer to a hold, the same each time that it is given.
@@ -106,6 +107,10 @@ pub struct Order<'a> {
     /// Where it stands, and what that means for the buyer's money, in plain words.
     #[serde(borrow)]
     pub message: Cow<'a, str>,
+    /// What a program keeps with it: strings by keys of the program's own; absent: nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub metadata: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
     /// Its payment; absent: none was begun.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub payment: Option<Payment<'a>>,
@@ -363,18 +368,24 @@ mod tests {
 
     /// An order whose members are all there, as it is sent. Names and their order, and what is null
     /// and what is absent, are a promise to programs.
-    const WHOLE: &str = r#"{"action":{"type":"redirect","url":"https://bank.example/1"},"answers":[{"answer":"yes","question":"member","text":"Member?"},{"answer":"9","question":"age","text":"Age?","ticket":2}],"buyer":{"email":"ann@example.org","language":"en","name":"Ann"},"event":"rock","held_until":"2030-01-01T20:05:00Z","id":"01a3185c-638d-7000-8854-1f58df2691d6","lines":[{"name":"Adult","price":{"amount":999,"currency":"GBP"},"quantity":2,"refunded":0,"ticket_type":"adult"}],"message":"Your bank \"asks\".","payment":{"attempts":[{"number":1,"reason":"No.","state":"declined"},{"action":null,"number":2,"state":"action"},{"action":"/bank","number":3,"state":"action"}],"dispute":{"amount":{"amount":5,"currency":"GBP"},"status":"lost"},"live":true},"placed_at":"2030-01-01T20:00:00Z","reference":"R-77","refunded":{"amount":0,"currency":"GBP"},"refunds":[{"amount":{"amount":5,"currency":"GBP"},"by_hand":false,"id":"01a3185c-638d-7000-8854-1f58df2691d7","reason":null,"restock":true,"state":"succeeded"}],"state":"paying","tender":"online","tickets":[{"code":"AAAA-BBBB-CCCC","name":"Adult","number":1,"revision":0,"ticket_type":"adult","url":"HTTPS://BOX.EXAMPLE/T/AE","valid":true}],"total":{"amount":1998,"currency":"GBP"},"url":"https://box.example/orders/1/s"}"#;
+    const WHOLE: &str = r#"{"action":{"type":"redirect","url":"https://bank.example/1"},"answers":[{"answer":"yes","question":"member","text":"Member?"},{"answer":"9","question":"age","text":"Age?","ticket":2}],"buyer":{"email":"ann@example.org","language":"en","name":"Ann"},"event":"rock","held_until":"2030-01-01T20:05:00Z","id":"01a3185c-638d-7000-8854-1f58df2691d6","lines":[{"name":"Adult","price":{"amount":999,"currency":"GBP"},"quantity":2,"refunded":0,"ticket_type":"adult"}],"message":"Your bank \"asks\".","metadata":{"a":"1","b.c":"ü"},"payment":{"attempts":[{"number":1,"reason":"No.","state":"declined"},{"action":null,"number":2,"state":"action"},{"action":"/bank","number":3,"state":"action"}],"dispute":{"amount":{"amount":5,"currency":"GBP"},"status":"lost"},"live":true},"placed_at":"2030-01-01T20:00:00Z","reference":"R-77","refunded":{"amount":0,"currency":"GBP"},"refunds":[{"amount":{"amount":5,"currency":"GBP"},"by_hand":false,"id":"01a3185c-638d-7000-8854-1f58df2691d7","reason":null,"restock":true,"state":"succeeded"}],"state":"paying","tender":"online","tickets":[{"code":"AAAA-BBBB-CCCC","name":"Adult","number":1,"revision":0,"ticket_type":"adult","url":"HTTPS://BOX.EXAMPLE/T/AE","valid":true}],"total":{"amount":1998,"currency":"GBP"},"url":"https://box.example/orders/1/s"}"#;
 
     #[test]
     fn an_order_is_read_as_it_is_written() {
         let order: Order<'_> = serde_json::from_str(WHOLE).unwrap();
         assert_eq!(serde_json::to_string(&order).unwrap(), WHOLE);
         assert!(matches!(order.url, Cow::Borrowed(_)), "texts are not copied");
-        let (answers, reference) = (Vec::new(), None);
-        let bare =
-            Order { action: None, held_until: None, payment: None, answers, reference, ..order };
+        let bare = Order {
+            action: None,
+            answers: Vec::new(),
+            held_until: None,
+            metadata: BTreeMap::new(),
+            payment: None,
+            reference: None,
+            ..order
+        };
         let json = serde_json::to_value(&bare).unwrap();
-        for absent in ["action", "answers", "held_until", "payment", "reference"] {
+        for absent in ["action", "answers", "held_until", "metadata", "payment", "reference"] {
             assert_eq!(json.get(absent), None, "{absent}");
         }
         assert_eq!(serde_json::from_str::<Order<'_>>(&json.to_string()).unwrap(), bare);

@@ -1,7 +1,10 @@
 //! The bodies of requests.
 
 use crate::Money;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
 use utoipa::ToSchema;
 
 /// `POST /api/v1/events/{event}/orders`: holds places.
@@ -15,6 +18,9 @@ pub struct OrderBody {
     /// The code that the buyer has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// What a program wants to keep with the order: see `MetadataBody`.
+    #[serde(default, deserialize_with = "each_once", skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// Who orders.
@@ -85,6 +91,42 @@ pub struct AnswerBody {
     pub answer: String,
 }
 
+/// `PUT /api/v1/orders/{id}/metadata`: all metadata of the order. What is not among it is not kept any more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetadataBody {
+    /// Up to 10 strings by keys of the program's own. A key is 1 to 40 letters from A to Z or a to z, digits, `_`, `.`
+    /// or `-`; a string is 1 to 200 characters without control characters. No key stands there twice.
+    #[serde(deserialize_with = "each_once")]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// An object of strings in which no key stands twice.
+fn each_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Strings;
+    impl<'de> Visitor<'de> for Strings {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of strings")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut strings = BTreeMap::new();
+            while let Some((key, string)) = map.next_entry::<String, String>()? {
+                if strings.contains_key(&key) {
+                    return Err(M::Error::custom(format_args!(
+                        "the key {key:?} stands there twice"
+                    )));
+                }
+                strings.insert(key, string);
+            }
+            Ok(strings)
+        }
+    }
+    from.deserialize_map(Strings)
+}
+
 /// `POST /api/v1/events/{event}/sales`: tickets that the organiser gives away, or sells for cash or by a card
 /// terminal.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -102,6 +144,9 @@ pub struct SaleBody {
     /// In which language to write to the buyer: `en`, `de`, `fr` or `es`; English if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// What a program wants to keep with the order: see `MetadataBody`.
+    #[serde(default, deserialize_with = "each_once", skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// Whom the organiser sells or gives tickets.

@@ -1,8 +1,8 @@
 //! What a decision records, and what it owes to the outside.
 
 use crate::{
-    Answer, Attempt, Buyer, BuyerKey, BuyerRecord, Event, EventId, Line, Order, OrderId, Payment,
-    Refund, Standing, Ticket,
+    Answer, Attempt, Buyer, BuyerKey, BuyerRecord, Event, EventId, Line, Metadata, Order, OrderId,
+    Payment, Refund, Standing, Ticket,
 };
 use alloc::{boxed::Box, vec::Vec};
 
@@ -100,8 +100,17 @@ pub enum Change {
         /// All of them.
         answers: Vec<Answer>,
     },
+    /// The metadata of an order as it now is.
+    MetadataPut {
+        /// Of which order.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+        /// All of it.
+        metadata: Metadata,
+    },
     /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on, no ticket of it names
-    /// a guest, and it has no answers.
+    /// a guest, and it has neither answers nor metadata.
     BuyerErased {
         /// Of which order.
         order: OrderId,
@@ -144,6 +153,7 @@ impl Change {
             | Change::EmailPut { order, .. }
             | Change::NamePut { order, .. }
             | Change::AnswersPut { order, .. }
+            | Change::MetadataPut { order, .. }
             | Change::BuyerErased { order, .. }
             | Change::OrderForgotten { order, .. } => Some(*order),
         }
@@ -166,6 +176,7 @@ impl Change {
             | Change::EmailPut { .. }
             | Change::NamePut { .. }
             | Change::AnswersPut { .. }
+            | Change::MetadataPut { .. }
             | Change::BuyerErased { .. }
             | Change::OrderForgotten { .. } => None,
         }

@@ -1,7 +1,7 @@
 //! What may be asked of the box office, and what must be known to decide it.
 
 use crate::{
-    AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventPart, EventSpec, Intent, OrderId,
+    AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventPart, EventSpec, Intent, Metadata, OrderId,
     PaymentId, RefundId, RefundOutcome, Sale, SeenVersion, Tender, TimeMs,
 };
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
@@ -69,6 +69,8 @@ pub enum Command {
         lines: Vec<LineWish>,
         /// With which code, and at which prices.
         terms: Terms,
+        /// What a program keeps with the order.
+        metadata: Metadata,
         /// The hold lasts at most this long; none: as long as the event's holds last.
         most_ms: Option<i64>,
     },
@@ -89,6 +91,8 @@ pub enum Command {
         tender: Tender,
         /// What the organiser notes of it, up to 100 characters; may be empty.
         reference: String,
+        /// See [`Command::Hold`].
+        metadata: Metadata,
         /// What it costs as the organiser was shown, in minor units: another total is refused. `None`: no total
         /// was shown.
         shown_minor: Option<i64>,
@@ -126,6 +130,13 @@ pub enum Command {
         answers: Vec<AnswerWish>,
         /// Whether the organiser's staff writes them: at any time, and not all that buyers must answer.
         staff: bool,
+    },
+    /// Keep this metadata with an order, and none of what was kept before.
+    PutMetadata {
+        /// Which order.
+        order: OrderId,
+        /// All of it.
+        metadata: Metadata,
     },
     /// T2: the provider created the PaymentIntent.
     IntentCreated {
@@ -348,6 +359,7 @@ impl Command {
             }
             Command::Renew { order, .. }
             | Command::Answer { order, .. }
+            | Command::PutMetadata { order, .. }
             | Command::Pay { order, .. }
             | Command::IntentCreated { order, .. }
             | Command::AttemptDeclined { order, .. }

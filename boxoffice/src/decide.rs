@@ -3,7 +3,7 @@
 
 use crate::event::{delete, put, sale};
 use crate::order::sell::Sale;
-use crate::order::{address, answer, erase, forget, hold, name, rename, sell};
+use crate::order::{address, answer, erase, forget, hold, metadata, name, rename, sell};
 use crate::payment::{pay, refund, settle};
 use crate::{Command, Decision, Order, OrderId, Refusal, State, TimeMs};
 
@@ -18,14 +18,32 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         }
         Command::SetSale { event, to, seen } => sale::set(state, *event, *to, seen.as_deref()),
         Command::DeleteEvent { slug, seen } => delete::delete(state, slug, seen.as_deref()),
-        Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {
-            let wishes = (lines.as_slice(), terms);
+        Command::Hold { order, event, buyer, untagged, lines, terms, metadata, most_ms } => {
+            let wishes = (lines.as_slice(), terms, metadata);
             hold::hold(state, *order, *event, (buyer, *untagged), wishes, *most_ms, now)
         }
-        Command::Sell { order, event, buyer, untagged, lines, tender, reference, shown_minor } => {
-            let (id, event, untagged, tender) = (*order, *event, *untagged, *tender);
-            let (wishes, shown_minor) = (lines, *shown_minor);
-            let sale = Sale { id, event, buyer, untagged, wishes, tender, reference, shown_minor };
+        Command::Sell {
+            order,
+            event,
+            buyer,
+            untagged,
+            lines,
+            tender,
+            reference,
+            metadata,
+            shown_minor,
+        } => {
+            let sale = Sale {
+                id: *order,
+                event: *event,
+                buyer,
+                untagged: *untagged,
+                wishes: lines,
+                tender: *tender,
+                reference,
+                metadata,
+                shown_minor: *shown_minor,
+            };
             sell::sell(state, sale, now)
         }
         Command::FindOrder { event, buyer } => hold::find(state, *event, *buyer),
@@ -55,6 +73,9 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         }
         Command::Answer { order, answers, staff } => {
             answer::answer(state, order_of(state, *order)?, answers, *staff, now)
+        }
+        Command::PutMetadata { order, metadata } => {
+            metadata::put(order_of(state, *order)?, metadata)
         }
         Command::Pay { order, payment, live, token } => {
             pay::pay(state, order_of(state, *order)?, *payment, *live, token, now)

@@ -57,6 +57,7 @@ pub use money::{Currency, Money};
 pub use order::address::AddressFixed;
 pub use order::answer::{Answer, AnswerWish, Asked, FlawedAnswer, MOST_ANSWER_BYTES};
 pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
+pub use order::metadata::{MOST_METADATA, MOST_METADATA_KEY, MOST_METADATA_VALUE, Metadata};
 pub use order::name::MOST_REVISIONS;
 pub use order::sell::{MOST_SOLD_AT_ONCE, Tender};
 pub use order::{

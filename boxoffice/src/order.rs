@@ -20,6 +20,7 @@ pub(crate) mod answer;
 pub(crate) mod erase;
 pub(crate) mod forget;
 pub(crate) mod hold;
+pub(crate) mod metadata;
 pub(crate) mod name;
 pub(crate) mod rename;
 pub(crate) mod sell;
@@ -28,6 +29,7 @@ use crate::mutant::{Mutant, on};
 use crate::{Currency, EventId, Language, Money, OrderId, Payment, Refund, RefundState, TimeMs};
 use alloc::{string::String, vec::Vec};
 use answer::Answer;
+use metadata::Metadata;
 use sell::Tender;
 
 /// Where an order stands. See the picture above.
@@ -120,6 +122,8 @@ pub struct Order {
     /// What its buyer has answered: first to what is asked of it now, in the order of [`Order::asked`], then
     /// what was answered to questions that are not asked any more.
     pub answers: Vec<Answer>,
+    /// What a program keeps with it.
+    pub metadata: Metadata,
     /// Where it stands.
     pub state: OrderState,
     /// When it was placed.

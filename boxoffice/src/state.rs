@@ -1,7 +1,8 @@
 //! The slice of the world that some decisions need, and how changes act on it.
 
 use crate::{
-    Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState, TimeMs,
+    Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Metadata, Order, OrderId,
+    OrderState, TimeMs,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -127,12 +128,18 @@ impl State {
                 assert!(!order.is_erased(), "who was erased answers nothing");
                 order.answers.clone_from(answers);
             }
+            Change::MetadataPut { order, metadata, .. } => {
+                let order = self.order_mut(*order);
+                assert!(!order.is_erased(), "nothing is kept of who was erased");
+                order.metadata.clone_from(metadata);
+            }
             Change::BuyerErased { order, .. } => {
                 let order = self.order_mut(*order);
                 assert!(order.needs_buyer().is_none(), "{:?} needs its buyer", order.state);
                 order.buyer = Buyer::erased(order.id);
                 order.tickets.iter_mut().for_each(|ticket| ticket.guest = None);
                 order.answers.clear();
+                order.metadata = Metadata::default();
             }
             Change::OrderForgotten { order, .. } => {
                 self.orders.remove(order);

@@ -219,6 +219,7 @@ impl Sale {
             untagged: None,
             lines,
             terms: boxoffice::Terms::default(),
+            metadata: boxoffice::Metadata::default(),
             most_ms: None,
         });
         sale.pay("asks_1");

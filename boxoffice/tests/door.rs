@@ -101,6 +101,7 @@ fn sale_of(quantity: i64) -> World {
             lines: vec![LineWish { ticket_type: "adult".into(), quantity }],
             tender: Tender::Free,
             reference: String::new(),
+            metadata: boxoffice::Metadata::default(),
             shown_minor: None,
         },
     ];

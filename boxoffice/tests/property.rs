@@ -89,6 +89,8 @@ enum Ask {
     },
     /// What is asked is answered as it should be.
     ReplyWell(u128),
+    /// A program keeps something with an order, or nothing any more.
+    Note(u128, u128),
     Rename(u128, u64, u128),
     Erase {
         event: u64,
@@ -438,6 +440,12 @@ fn terms() -> impl Strategy<Value = (Option<&'static str>, Option<i64>)> {
     (code, select(vec![None, None, None, Some(400), Some(999)]))
 }
 
+/// What a program keeps with an order: so many texts, less one.
+fn noted(what: u128) -> boxoffice::Metadata {
+    let entries = (1..what).map(|n| (format!("key-{n}"), format!("{n} of {what}")));
+    boxoffice::Metadata::new(entries).expect("it is within the limits")
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     let order = || 1..6u128;
     let most_ms = || select(vec![None, None, None, Some(500), Some(60_000), Some(900_000)]);
@@ -514,6 +522,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         6 => (order(), any::<bool>(), replies())
             .prop_map(|(order, staff, answers)| Ask::Reply { order, staff, answers }),
         9 => order().prop_map(Ask::ReplyWell),
+        4 => (order(), 1..5u128).prop_map(|(order, what)| Ask::Note(order, what)),
         3 => (order(), 0..8u64, 1..4u128).prop_map(|(order, event, name)| Ask::Rename(order, event, name)),
         5 => order().prop_map(Ask::Cancel),
         4 => order().prop_map(Ask::Expire),
@@ -608,6 +617,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
                         .map(|((t, _), minor)| (ticket_type(*t), minor))
                         .collect(),
                 },
+                metadata: noted(*buyer),
                 most_ms: *most_ms,
             }
         }
@@ -665,6 +675,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             lines: wishes(lines),
             tender: *tender,
             reference: "receipt 7".into(),
+            metadata: noted(*buyer),
             shown_minor: None,
         },
         Ask::Reply { order, staff, answers } => {
@@ -686,6 +697,9 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             };
             let answers = asked.iter().map(wish).collect();
             Command::Answer { order: id(*order), answers, staff: false }
+        }
+        Ask::Note(order, what) => {
+            Command::PutMetadata { order: id(*order), metadata: noted(*what) }
         }
         Ask::Rename(order, event, name) => {
             let of = known(order).filter(|_| *event > 0).map(|order| order.event);
@@ -1018,8 +1032,9 @@ fn seen(state: &State) -> Vec<String> {
         };
         let mut slips: Vec<_> = order.answers.iter().map(slip).collect();
         slips.sort();
+        let notes: Vec<_> = order.metadata.iter().collect();
         lines.push(format!(
-            "order {} {} of {} until {} total {total} {currency} attempts {attempts:?} owed {owed} tickets {tickets:?} refunds {refunds:?} dispute {dispute:?} paid by {} for {} slips {slips:?}",
+            "order {} {} of {} until {} total {total} {currency} attempts {attempts:?} owed {owed} tickets {tickets:?} refunds {refunds:?} dispute {dispute:?} paid by {} for {} slips {slips:?} notes {notes:?}",
             order.id.0,
             order.state.word(),
             order.buyer.key.0,
@@ -1195,6 +1210,7 @@ impl Sale {
                     untagged: None,
                     lines,
                     terms: boxoffice::Terms::default(),
+                    metadata: boxoffice::Metadata::default(),
                     most_ms: None,
                 });
             }

@@ -39,6 +39,7 @@ fn world(orders: u128) -> State {
                 untagged,
                 lines,
                 terms: Terms::default(),
+                metadata: boxoffice::Metadata::default(),
                 most_ms,
             },
         );
@@ -107,6 +108,7 @@ fn a_hold_and_its_end_are_counted_for_the_next_decision() {
                 untagged,
                 lines,
                 terms: Terms::default(),
+                metadata: boxoffice::Metadata::default(),
                 most_ms,
             },
         );
@@ -176,7 +178,16 @@ fn no_change_takes_the_owner_of_a_held_order() {
     let (order, event, untagged, most_ms) = (OrderId(1), EVENT, None, None);
     step(
         &mut state,
-        &Command::Hold { order, event, buyer, untagged, lines, terms: Terms::default(), most_ms },
+        &Command::Hold {
+            order,
+            event,
+            buyer,
+            untagged,
+            lines,
+            terms: Terms::default(),
+            metadata: boxoffice::Metadata::default(),
+            most_ms,
+        },
     );
     state.apply(&Change::BuyerErased { order, event });
 }

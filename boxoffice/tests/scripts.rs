@@ -377,6 +377,10 @@ impl Stage {
                 let answers = answers.collect::<Result<_, String>>()?;
                 Command::Answer { order, answers, staff }
             }
+            "meta" => {
+                let entries = std::mem::take(&mut words.0);
+                Command::PutMetadata { order, metadata: metadata(&entries)? }
+            }
             "cancel" => Command::Cancel { order },
             "expire" => Command::Expire { order },
             "forget" => {
@@ -520,8 +524,9 @@ impl Stage {
             let minor = minor.parse().map_err(|_| "a price is a number")?;
             terms.shown.insert(ticket_type.into(), minor);
         }
+        let metadata = metadata_after(words)?;
         let lines = wishes(words)?;
-        Ok(Command::Hold { order, event, buyer, untagged, lines, terms, most_ms })
+        Ok(Command::Hold { order, event, buyer, untagged, lines, terms, metadata, most_ms })
     }
 
     fn sell(&mut self, words: &mut Words) -> Result<Command, String> {
@@ -529,12 +534,23 @@ impl Stage {
         let name = words.after("name")?.unwrap_or(who);
         let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
         let reference = words.after("reference")?.unwrap_or_default();
+        let metadata = metadata_after(words)?;
         let tender = words.next()?;
         let tender = Tender::ALL.into_iter().find(|known| known.word() == tender);
         let tender = tender.ok_or("no such tender")?;
         let shown_minor = words.number_after("shown")?;
         let lines = wishes(words)?;
-        Ok(Command::Sell { order, event, buyer, untagged, lines, tender, reference, shown_minor })
+        Ok(Command::Sell {
+            order,
+            event,
+            buyer,
+            untagged,
+            lines,
+            tender,
+            reference,
+            metadata,
+            shown_minor,
+        })
     }
 
     fn address(&mut self, words: &mut Words) -> Result<Command, String> {
@@ -768,6 +784,13 @@ impl Stage {
                 let there = if there.is_empty() { "none".into() } else { there.join(" ") };
                 same("answers", &there, &words.rest())
             }
+            "metadata" => {
+                let order = words.next()?;
+                let entries = self.order(&order)?.metadata.iter();
+                let there: Vec<_> = entries.map(|(key, value)| format!("{key}={value}")).collect();
+                let there = if there.is_empty() { "none".into() } else { there.join(" ") };
+                same("metadata", &there, &words.rest())
+            }
             "asked" => {
                 let (order, name) = (words.next()?, words.next()?);
                 let (question, ticket) = place_of(&name)?;
@@ -940,6 +963,24 @@ fn answer_wish(word: &str) -> Result<AnswerWish, String> {
     let (place, value) = word.split_once('=').ok_or("an answer is QUESTION=TEXT")?;
     let (question, ticket) = place_of(place)?;
     Ok(AnswerWish { question, ticket, value: value.into() })
+}
+
+/// `K=W` and so on.
+fn metadata(entries: &[String]) -> Result<Metadata, String> {
+    let entry = |word: &String| {
+        let (key, value) = word.split_once('=').ok_or("metadata is KEY=TEXT")?;
+        Ok((key.to_owned(), value.to_owned()))
+    };
+    Metadata::new(entries.iter().map(entry).collect::<Result<Vec<_>, String>>()?)
+}
+
+/// `meta K=W` as often as it is said.
+fn metadata_after(words: &mut Words) -> Result<Metadata, String> {
+    let mut entries = Vec::new();
+    while let Some(word) = words.after("meta")? {
+        entries.push(word);
+    }
+    metadata(&entries)
 }
 
 /// `Q:KIND`, and then `required`, `ticket`, `of=T,T` or `text=W`; the kind `choice=A,B` has its choices.

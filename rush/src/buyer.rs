@@ -199,6 +199,7 @@ impl Buyer {
                 email: format!("b{n}.{}@example.org", crowd.run),
             },
             code: None,
+            metadata: std::collections::BTreeMap::new(),
             lines: vec![HoldLine {
                 price: None,
                 ticket_type: target.ticket_type.clone(),

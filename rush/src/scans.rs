@@ -154,6 +154,7 @@ pub async fn give_away(
                 tender: "free".into(),
                 reference: String::new(),
                 language: None,
+                metadata: std::collections::BTreeMap::new(),
             };
             let request =
                 Request::post(&path, &format!("given-{given}-{run}"), Some(key), &json(&sale));

@@ -164,6 +164,7 @@ impl Desk {
             untagged: None,
             lines,
             terms: boxoffice::Terms::default(),
+            metadata: boxoffice::Metadata::default(),
             most_ms: None,
         }
     }

@@ -173,6 +173,7 @@ fn fill(database: &Path, buyers: u64) {
                     untagged: None,
                     lines,
                     terms: boxoffice::Terms::default(),
+                    metadata: boxoffice::Metadata::default(),
                     most_ms: None,
                 },
                 None,
@@ -224,6 +225,7 @@ fn writer_alone(dir: &Path, quick: bool) {
                     untagged: None,
                     lines,
                     terms: boxoffice::Terms::default(),
+                    metadata: boxoffice::Metadata::default(),
                     most_ms: None,
                 };
                 (hold, Some(request))

@@ -190,6 +190,7 @@ fn hold(ids: &Ids, clock: &Clock, event: EventId, n: u64) -> Command {
         untagged: None,
         lines,
         terms: boxoffice::Terms::default(),
+        metadata: boxoffice::Metadata::default(),
         most_ms: None,
     }
 }

@@ -18,8 +18,8 @@ use crate::stop::Stop;
 use crate::store::RequestKey;
 use crate::writer::{Answer, CommandError, CommandOutcome, IdempotencyKey, Queue};
 use boxoffice::{
-    AnswerWish, AttemptState, CodeSpec, Command, Event, Order, OrderId, OrderState, Refusal, Reply,
-    TimeMs,
+    AnswerWish, AttemptState, CodeSpec, Command, Event, Metadata, Order, OrderId, OrderState,
+    Refusal, Reply, TimeMs,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -287,6 +287,21 @@ impl Sales {
         };
         let answers = answers.into_iter().map(tidy).collect();
         let command = Command::Answer { order: id, answers, staff };
+        let replied = self.writer.ask_as(actor, command, None).await?;
+        match replied.order {
+            Some(order) => Ok(order),
+            None => after_the_command(self.find(id).await),
+        }
+    }
+
+    /// Keeps this metadata with an order, and none of what was kept before. Gives the order as it is then.
+    pub async fn put_metadata(
+        &self,
+        actor: Actor,
+        id: OrderId,
+        metadata: Metadata,
+    ) -> Result<Arc<Order>, SaleError> {
+        let command = Command::PutMetadata { order: id, metadata };
         let replied = self.writer.ask_as(actor, command, None).await?;
         match replied.order {
             Some(order) => Ok(order),

@@ -392,6 +392,7 @@ fn is_own(command: &Command) -> bool {
         | Command::Pay { .. }
         | Command::NameTicket { .. }
         | Command::Answer { .. }
+        | Command::PutMetadata { .. }
         | Command::Sell { .. }
         | Command::CorrectName { .. }
         | Command::Refund { .. }

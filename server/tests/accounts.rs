@@ -52,6 +52,7 @@ fn placed(state: &State, random: &mut Random, n: u128) -> Order {
         untagged: None,
         lines,
         terms: boxoffice::Terms::default(),
+        metadata: boxoffice::Metadata::default(),
         most_ms: None,
     };
     let decision = decide(state, &hold, at_ms).unwrap();

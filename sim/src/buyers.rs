@@ -221,6 +221,9 @@ impl Buyer {
             "buyer": {"name": self.name, "email": self.email},
             "lines": lines,
         });
+        if let Some((key, value)) = self.metadata() {
+            body["metadata"] = json!({ key: value });
+        }
         if self.world.plan.goods.rules.code.is_some() && self.taste.below(2) == 0 {
             body["code"] = "half-price".into();
         }
@@ -298,6 +301,12 @@ impl Buyer {
         }
     }
 
+    /// What comes with the holds of a third of the buyers, always the same.
+    fn metadata(&self) -> Option<(&str, &str)> {
+        let some = self.name.bytes().map(u32::from).sum::<u32>().is_multiple_of(3);
+        some.then_some(("of", &self.name))
+    }
+
     /// Remembers what was said.
     fn told_of_hold(
         &self,
@@ -317,6 +326,7 @@ impl Buyer {
                     Mine { order, id, secret, total: answer.body["total"]["amount"].as_i64()? };
                 world.audit(|a, s, at| {
                     a.held(s, at, key, order, until);
+                    a.came_with(s, at, order, self.metadata());
                     a.hold_shown(s, at, mine.whose(&self.name), wanted, &answer.body);
                 });
                 world.trace().count("holds told");

@@ -217,6 +217,7 @@ impl Shop {
                     lines,
                     tender: Tender::Free,
                     reference: String::new(),
+                    metadata: boxoffice::Metadata::default(),
                     shown_minor: None,
                 };
                 (order, sell)

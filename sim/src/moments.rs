@@ -81,6 +81,7 @@ fn about(command: &Command) -> (Option<OrderId>, bool) {
         | Command::ChangeAddress { order, .. }
         | Command::NameTicket { order, .. }
         | Command::Answer { order, .. }
+        | Command::PutMetadata { order, .. }
         | Command::Sell { order, .. }
         | Command::CorrectName { order, .. }
         | Command::Refund { order, .. } => (Some(*order), true),

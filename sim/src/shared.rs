@@ -259,6 +259,7 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
             | Change::EmailPut { order, event, .. }
             | Change::NamePut { order, event, .. }
             | Change::AnswersPut { order, event, .. }
+            | Change::MetadataPut { order, event, .. }
             | Change::BuyerErased { order, event }
             | Change::OrderForgotten { order, event, .. } => {
                 _ = orders.insert(*order);

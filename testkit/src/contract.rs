@@ -129,6 +129,16 @@ fn part(schema: &'static Value, value: &Value, at: &str) -> Result<(), String> {
             }
         }
     }
+    if let (Some(object), Some(of)) = (value.as_object(), schema.get("additionalProperties"))
+        && of.is_object()
+    {
+        let described = schema["properties"].as_object();
+        let others =
+            object.iter().filter(|(name, _)| described.is_none_or(|d| !d.contains_key(*name)));
+        for (name, member) in others {
+            whole(of, member, &format!("{at}.{name}"))?;
+        }
+    }
     if let (Some(items), Some(of)) = (value.as_array(), schema.get("items")) {
         for (number, item) in items.iter().enumerate() {
             whole(of, item, &format!("{at}[{number}]"))?;

@@ -46,6 +46,7 @@ pub fn order(state: OrderState) -> Order {
         tender: boxoffice::Tender::Online,
         reference: String::new(),
         answers: Vec::new(),
+        metadata: boxoffice::Metadata::default(),
         refunds: vec![],
         tickets: vec![],
     }

@@ -200,6 +200,9 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
             let answers = json!([{"question": "note", "answer": fresh}]);
             does(State::Held, Sends::Json(json!({"answers": answers})))
         }
+        ("PUT", "/api/v1/orders/{id}/metadata") => {
+            does(State::Held, Sends::Json(json!({"metadata": {"fresh": fresh}})))
+        }
         ("PUT", "/api/v1/orders/{id}/name") => {
             does(State::Paid, Sends::Json(json!({"name": fresh})))
         }

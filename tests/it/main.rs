@@ -38,6 +38,7 @@ mod legacy;
 mod letters;
 mod limits;
 mod mail;
+mod metadata;
 mod money;
 mod office_accounts;
 mod office_events;

@@ -32,6 +32,8 @@ mod harness;
 mod legacy;
 #[path = "../it/limits.rs"]
 mod limits;
+#[path = "../it/metadata.rs"]
+mod metadata;
 #[path = "../it/money.rs"]
 mod money;
 #[path = "../it/office_events.rs"]

@@ -7,8 +7,8 @@ use crate::mutant::{Mutant, on};
 use crate::text::{check_email, check_name};
 use crate::{
     AttemptState, Buyer, BuyerKey, BuyerRecord, Change, CodeSpec, CounterKind, Event, EventId,
-    Extra, Line, LineWish, MOST_LINES, Order, OrderId, OrderState, Price, Standing, State, Tender,
-    Terms, TimeMs,
+    Extra, Line, LineWish, MOST_LINES, Metadata, Order, OrderId, OrderState, Price, Standing,
+    State, Tender, Terms, TimeMs,
 };
 use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, collections::BTreeMap, format, string::String, vec::Vec};
@@ -23,7 +23,7 @@ pub(crate) fn hold(
     id: OrderId,
     event: EventId,
     (buyer, untagged): (&Buyer, Option<BuyerKey>),
-    (wishes, terms): (&[LineWish], &Terms),
+    (wishes, terms, metadata): (&[LineWish], &Terms, &Metadata),
     most_ms: Option<i64>,
     now: TimeMs,
 ) -> Result<Decision, Refusal> {
@@ -78,6 +78,7 @@ pub(crate) fn hold(
         tender: Tender::Online,
         reference: String::new(),
         answers: Vec::new(),
+        metadata: metadata.clone(),
         state: OrderState::Held,
         placed_ms: now,
         until_ms,

@@ -12,7 +12,7 @@ use crate::order::hold::check_counters;
 use crate::text::{check_email, check_name, check_text};
 use crate::{
     Buyer, BuyerKey, BuyerRecord, Change, CounterKind, Decision, Event, EventId, Extra, Line,
-    LineWish, MOST_LINES, Order, OrderId, OrderState, Refusal, Reply, State, TimeMs,
+    LineWish, MOST_LINES, Metadata, Order, OrderId, OrderState, Refusal, Reply, State, TimeMs,
 };
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 
@@ -61,6 +61,7 @@ pub(crate) struct Sale<'a> {
     pub(crate) wishes: &'a [LineWish],
     pub(crate) tender: Tender,
     pub(crate) reference: &'a str,
+    pub(crate) metadata: &'a Metadata,
     pub(crate) shown_minor: Option<i64>,
 }
 
@@ -116,6 +117,7 @@ pub(crate) fn sell(state: &State, sale: Sale<'_>, now: TimeMs) -> Result<Decisio
         tender: sale.tender,
         reference: sale.reference.into(),
         answers: Vec::new(),
+        metadata: sale.metadata.clone(),
         state: OrderState::Held,
         placed_ms: now,
         until_ms: now,

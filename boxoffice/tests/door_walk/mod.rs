@@ -186,6 +186,7 @@ fn sale_command(happens: &Happens, sale: &World) -> Option<Command> {
             lines: lines(*quantities),
             tender: Tender::Free,
             reference: String::new(),
+            metadata: boxoffice::Metadata::default(),
             shown_minor: None,
         },
         Happens::Held(id, event) => Command::Hold {
@@ -195,6 +196,7 @@ fn sale_command(happens: &Happens, sale: &World) -> Option<Command> {
             untagged: None,
             lines: lines([1, 0]),
             terms: Terms::default(),
+            metadata: boxoffice::Metadata::default(),
             most_ms: None,
         },
         Happens::Released(id) => {

@@ -5,7 +5,7 @@
 
 use boxoffice::{
     BuyerKey, CodeSpec, Command, Discount, Erasure, EventId, EventPart, EventSpec, Intent,
-    IntentStatus, LineWish, OrderId, PaymentId, QuestionKind, QuestionSpec, RefundId,
+    IntentStatus, LineWish, Metadata, OrderId, PaymentId, QuestionKind, QuestionSpec, RefundId,
     RefundOutcome, RefundWish, Sale, Terms, TimeMs,
 };
 
@@ -60,6 +60,8 @@ pub struct Entry {
     name: String,
     /// The slips with answers: the question, the chair from 1 (0: for all), and what it says.
     slips: Vec<(String, usize, String)>,
+    /// What a program has noted: keys and texts, by the keys.
+    notes: Vec<(String, String)>,
 }
 
 /// One chair.
@@ -223,7 +225,7 @@ impl Entry {
         let seen = |r: &Back| (r.id.0, r.amount, r.outcome, r.by_hand);
         let refunds: Vec<_> = self.refunds.iter().map(seen).collect();
         format!(
-            "order {} {} of {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?} dispute {:?} paid by {} for {} slips {slips:?}",
+            "order {} {} of {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?} dispute {:?} paid by {} for {} slips {slips:?} notes {:?}",
             self.id.0,
             self.state,
             self.buyer.0,
@@ -235,6 +237,7 @@ impl Entry {
             self.dispute,
             self.paid_by,
             self.name,
+            self.notes,
         )
     }
 }
@@ -324,7 +327,7 @@ impl Model {
                 return self.delete(slug);
             }
             Command::FindOrder { event, buyer } => return self.find(*event, *buyer),
-            Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {
+            Command::Hold { order, event, buyer, untagged, lines, terms, metadata, most_ms } => {
                 if buyer.name.trim().is_empty() && self.order(*order).is_none() {
                     return "refused invalid".into();
                 }
@@ -335,10 +338,11 @@ impl Model {
                 if let Some(entry) = self.orders.iter_mut().find(|o| o.id == *order && new) {
                     entry.address.clone_from(&buyer.email);
                     entry.name.clone_from(&buyer.name);
+                    entry.notes = notes(metadata);
                 }
                 return answer;
             }
-            Command::Sell { order, event, buyer, untagged, lines, tender, .. } => {
+            Command::Sell { order, event, buyer, untagged, lines, tender, metadata, .. } => {
                 if let Some(known) = self.order(*order) {
                     return known.state.into();
                 }
@@ -346,13 +350,17 @@ impl Model {
                     return "refused invalid".into();
                 }
                 let key = untagged.filter(|_| self.ignores_tags(*event)).unwrap_or(buyer.key);
-                return self.sell(
+                let answer = self.sell(
                     *order,
                     *event,
                     (key, &buyer.name, &buyer.email),
                     lines,
                     (tender.word(), now),
                 );
+                if let Some(entry) = self.orders.iter_mut().find(|o| o.id == *order) {
+                    entry.notes = notes(metadata);
+                }
+                return answer;
             }
             Command::CorrectName { order, event, name, key } => {
                 return self.rename(*order, *event, name, *key);
@@ -372,6 +380,7 @@ impl Model {
             }
             Command::Renew { order, .. }
             | Command::Answer { order, .. }
+            | Command::PutMetadata { order, .. }
             | Command::Pay { order, .. }
             | Command::IntentCreated { order, .. }
             | Command::AttemptDeclined { order, .. }
@@ -461,6 +470,13 @@ impl Model {
                 };
                 slips.extend(old.into_iter().filter(|slip| !asked(slip)));
                 order.slips = slips;
+                None
+            }
+            Command::PutMetadata { metadata, .. } => {
+                if order.buyer.0 == order.id.0 {
+                    return Some("refused buyer_erased".into());
+                }
+                order.notes = notes(metadata);
                 None
             }
             Command::NameTicket { number, name, .. } => {
@@ -763,6 +779,7 @@ impl Model {
             entry.places.iter_mut().for_each(|place| place.guest = None);
             entry.address.clear();
             entry.slips.clear();
+            entry.notes.clear();
             entry.name = "erased".into();
         }
         format!("erased {erased} left {left}")
@@ -1097,9 +1114,14 @@ impl Model {
             paid_by: "online",
             name: String::new(),
             slips: Vec::new(),
+            notes: Vec::new(),
         });
         format!("held until {until}")
     }
+}
+
+fn notes(metadata: &Metadata) -> Vec<(String, String)> {
+    metadata.iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 impl Show {

@@ -388,8 +388,10 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             assert!(new.needs_buyer().is_none(), "{id:?} still needs its buyer");
             assert!(new.tickets.iter().all(|t| t.guest.is_none()), "{id:?}: a name is left");
             assert!(new.answers.is_empty(), "{id:?}: an answer is left");
+            assert!(new.metadata.is_empty(), "{id:?}: metadata is left");
             let (buyer, answers) = (old.buyer.clone(), old.answers.clone());
-            let mut rest = Order { buyer, answers, ..new.clone() };
+            let metadata = old.metadata.clone();
+            let mut rest = Order { buyer, answers, metadata, ..new.clone() };
             for (ticket, old) in rest.tickets.iter_mut().zip(&old.tickets) {
                 ticket.guest.clone_from(&old.guest);
             }
@@ -400,6 +402,12 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             assert!(decision.changes.iter().any(answered), "{id:?}: nobody answered");
             let rest = Order { answers: old.answers.clone(), ..new.clone() };
             assert_eq!(*old, rest, "{id:?}: nothing but its answers changes");
+        }
+        let put = |c: &Change| matches!(c, Change::MetadataPut { order, .. } if order == id);
+        if old.metadata != new.metadata && old.buyer == new.buyer {
+            assert!(decision.changes.iter().any(put), "{id:?}: nobody put metadata");
+            let rest = Order { metadata: old.metadata.clone(), ..new.clone() };
+            assert_eq!(*old, rest, "{id:?}: nothing but its metadata changes");
         }
         assert_eq!((old.tender, &old.reference), (new.tender, &new.reference), "{id:?} is paid");
         let event = &old.event;

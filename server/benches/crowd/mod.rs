@@ -200,6 +200,7 @@ pub fn answered(app: &App, event: &Event, command: Command, now: i64) -> Respons
         tender: boxoffice::Tender::Online,
         reference: String::new(),
         answers: Vec::new(),
+        metadata: boxoffice::Metadata::default(),
         refunds: vec![],
         tickets: vec![],
     };

@@ -30,6 +30,7 @@ use crate::http::staff::order_for;
 use crate::identity::{buyer, untagged_key};
 use crate::language::Lang;
 use crate::sales::{after_the_command, outcome};
+use crate::text::capital;
 use crate::when;
 use crate::writer::{CommandError, CommandOutcome, IdempotencyKey};
 use axum::Json;
@@ -39,8 +40,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Command, Currency, Event, EventId, LineWish, Order, OrderId, OrderState, Refusal,
-    Reply, Terms, TimeMs,
+    AttemptState, Command, Currency, Event, EventId, LineWish, Metadata, Order, OrderId,
+    OrderState, Refusal, Reply, Terms, TimeMs,
 };
 use bytes::Bytes;
 use http_body_util::StreamBody;
@@ -266,10 +267,18 @@ pub fn hold_command(
     let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email, lang.language());
     let untagged = untagged_key(&wanted.buyer.email);
     let terms = terms(event, wanted.code, &wanted.lines)?;
+    let metadata = metadata(wanted.metadata, "Nothing was reserved.")?;
     let wanted_line = |HoldLine { ticket_type, quantity, .. }| LineWish { ticket_type, quantity };
     let lines = wanted.lines.into_iter().map(wanted_line).collect();
     let event = event.id;
-    Ok((Command::Hold { order, event, buyer, untagged, lines, terms, most_ms: None }, request))
+    let command =
+        Command::Hold { order, event, buyer, untagged, lines, terms, metadata, most_ms: None };
+    Ok((command, request))
+}
+
+/// Metadata as a body has it. `then`: what became of the request if it is beyond a limit.
+fn metadata(strings: BTreeMap<String, String>, then: &str) -> Result<Metadata, Problem> {
+    Metadata::new(strings).map_err(|why| Problem::invalid(format!("{}. {then}", capital(&why))))
 }
 
 /// What a hold request says of prices.

@@ -362,6 +362,7 @@ async fn reserve_as(
             untagged: None,
             lines,
             terms: Terms::default(),
+            metadata: boxoffice::Metadata::default(),
             most_ms: None,
         };
         let answer = match before {

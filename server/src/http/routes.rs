@@ -276,6 +276,13 @@ fn list(config: &Config, sandbox: bool) -> Routes {
             sales::put_answers,
         )
         .says(says::put_answers())
+        .add(
+            Method::PUT,
+            "/api/v1/orders/{id}/metadata",
+            OrderOrStaff(ChangeOrders),
+            sales::put_metadata,
+        )
+        .says(says::put_metadata())
         .add(Method::PUT, "/api/v1/orders/{id}/name", Staff(ChangeOrders), sales::put_name)
         .says(says::put_name())
         .post("/api/v1/orders/{id}/refunds", Staff(Refund), organiser::refund)

@@ -109,6 +109,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         terms_version: None,
         vat: order.vat().iter().map(|vat| vat_told(vat, &order.currency)).collect(),
         message: message(app, order, lang),
+        metadata: order.metadata.iter().map(|(key, value)| (key.into(), value.into())).collect(),
         payment: order.payment.as_ref().map(|payment| self::payment(order, payment)),
         placed_at: when::rfc3339(order.placed_ms).into(),
         reference: None,

@@ -50,6 +50,7 @@ fn hold(state: &State, name: &str, email: &str) -> Result<(), String> {
         untagged,
         lines,
         terms: boxoffice::Terms::default(),
+        metadata: boxoffice::Metadata::default(),
         most_ms: None,
     };
     match decide(state, &command, 0) {

@@ -196,6 +196,7 @@ impl World {
             untagged: None,
             lines,
             terms: boxoffice::Terms::default(),
+            metadata: boxoffice::Metadata::default(),
             most_ms: None,
         })
         .await;

@@ -16,7 +16,7 @@ use crate::store::RequestKey;
 use crate::text::shorten;
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
-    CounterKind, Event, Language, LineWish, MOST_SOLD_AT_ONCE, Refusal, Tender, TimeMs,
+    CounterKind, Event, Language, LineWish, MOST_SOLD_AT_ONCE, Metadata, Refusal, Tender, TimeMs,
     check_email, check_name,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,6 +188,7 @@ impl Organiser {
                 lines,
                 tender: Tender::Free,
                 reference,
+                metadata: Metadata::default(),
                 shown_minor: None,
             };
             match self.sell(permit, sale, Some(request)).await {

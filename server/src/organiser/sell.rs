@@ -6,8 +6,8 @@ use crate::identity::{buyer, buyer_key, guest, untagged_key};
 use crate::sales::{SaleError, after_the_command};
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
-    Change, Command, Event, Language, LineWish, Order, OrderId, Refusal, Reply, State, Tender,
-    decide,
+    Change, Command, Event, Language, LineWish, Metadata, Order, OrderId, Refusal, Reply, State,
+    Tender, decide,
 };
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ pub struct Sale {
     pub tender: Tender,
     /// What to note of it, up to 100 characters; may be empty.
     pub reference: String,
+    /// What a program keeps with the order.
+    pub metadata: Metadata,
     /// What it costs as somebody was shown, in minor units: another total is refused. `None`: none was shown.
     pub shown_minor: Option<i64>,
 }
@@ -58,6 +60,7 @@ impl Organiser {
             lines: sale.lines,
             tender: sale.tender,
             reference: sale.reference.trim().into(),
+            metadata: sale.metadata,
             shown_minor: sale.shown_minor,
         }
     }

@@ -11,9 +11,10 @@
 mod fuzz;
 
 use boxoffice::{
-    Answer, AttemptState, CodeRule, EventId, Extra, Line, MOST_VAT, OrderId, OrderState, RefundId,
-    RefundState, Reply, Tender, TicketState,
+    Answer, AttemptState, CodeRule, EventId, Extra, Line, MOST_VAT, Metadata, OrderId, OrderState,
+    RefundId, RefundState, Reply, Tender, TicketState,
 };
+use std::collections::BTreeMap;
 
 /// The layout of lists and of replies that is written.
 const VERSION: u8 = 1;
@@ -279,6 +280,24 @@ fn take_text(bytes: &mut &[u8]) -> Option<String> {
     let (text, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     String::from_utf8(text.into()).ok()
+}
+
+/// An order's metadata as a JSON object of strings; nothing if there is none.
+pub(super) fn encode_metadata(metadata: &Metadata) -> Option<String> {
+    if metadata.is_empty() {
+        return None;
+    }
+    let entries: BTreeMap<&str, &str> = metadata.iter().collect();
+    Some(serde_json::to_string(&entries).expect("texts are JSON"))
+}
+
+/// The metadata again.
+pub(super) fn decode_metadata(json: Option<&str>) -> Result<Metadata, Unreadable> {
+    let Some(json) = json else { return Ok(Metadata::default()) };
+    let entries: BTreeMap<String, String> =
+        serde_json::from_str(json).map_err(|_| Unreadable::Damaged)?;
+    let metadata = Metadata::new(entries).ok().filter(|metadata| !metadata.is_empty());
+    metadata.ok_or(Unreadable::Damaged)
 }
 
 /// A tender as it is stored: its place in [`Tender::ALL`].

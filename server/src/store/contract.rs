@@ -55,6 +55,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("what does not exist is not there", nothing_there),
         ("an order has another address", readdressed),
         ("answers stay with their order until it is erased", gifts::answers_are_kept),
+        ("metadata stays with its order until it is erased", gifts::metadata_is_kept),
         ("what the organiser sells needs no payment", gifts::sold_without_a_provider),
         ("the name of a buyer is corrected", gifts::names_are_corrected),
         ("a limit per buyer counts the orders of before", late_limit),
@@ -327,13 +328,22 @@ fn sold_by_rules<D: Database>(desk: &mut Desk<D>) {
     desk.assert_equal();
     let kind = desk.model.events[&desk.event].spec.ticket_types[0].id.clone();
     let hold = |desk: &mut Desk<D>, name: &str, code: Option<&str>, quantity| -> OrderId {
-        let Command::Hold { order, event, buyer, untagged, lines, most_ms, .. } =
+        let Command::Hold { order, event, buyer, untagged, lines, metadata, most_ms, .. } =
             desk.hold_command(name, &kind, quantity)
         else {
             unreachable!()
         };
         let terms = Terms { code: code.map(String::from), ..Terms::default() };
-        desk.run(&[Command::Hold { order, event, buyer, untagged, lines, terms, most_ms }]);
+        desk.run(&[Command::Hold {
+            order,
+            event,
+            buyer,
+            untagged,
+            lines,
+            terms,
+            metadata,
+            most_ms,
+        }]);
         order
     };
     let counts = |desk: &Desk<D>| -> Vec<(u32, u32)> {
@@ -668,14 +678,23 @@ fn readdressed<D: Database>(desk: &mut Desk<D>) {
     };
     // The orders of buyers with addresses.
     let hold = |desk: &mut Desk<D>, name: &str, kind: &str, quantity| -> OrderId {
-        let Command::Hold { order, event, mut buyer, untagged, lines, terms, most_ms } =
+        let Command::Hold { order, event, mut buyer, untagged, lines, terms, metadata, most_ms } =
             desk.hold_command(name, kind, quantity)
         else {
             unreachable!()
         };
         buyer.email = format!("{name}@example.org");
         buyer.key = crate::identity::buyer_key("", &buyer.email);
-        desk.run(&[Command::Hold { order, event, buyer, untagged, lines, terms, most_ms }]);
+        desk.run(&[Command::Hold {
+            order,
+            event,
+            buyer,
+            untagged,
+            lines,
+            terms,
+            metadata,
+            most_ms,
+        }]);
         order
     };
     let pay = |desk: &mut Desk<D>, order| {

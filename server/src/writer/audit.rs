@@ -134,7 +134,7 @@ impl Log {
                     });
                     let now = moved.or(of(order).map(|order| order.state));
                     let now = now.map_or("", |state| state.word());
-                    // Neither names nor answers: who is erased must not stay here.
+                    // Neither names nor answers nor metadata: who is erased must not stay here.
                     let detail = match (command, of(order)) {
                         (_, Some(sold)) if action == Action::OrderSold => {
                             let tickets = counted(sold.places(), "ticket");
@@ -144,6 +144,7 @@ impl Log {
                             format!("name on ticket {number}")
                         }
                         (Command::ChangeAddress { .. }, _) => "e-mail address".into(),
+                        (Command::PutMetadata { .. }, _) => "metadata".into(),
                         _ => now.into(),
                     };
                     let detail = because(detail, reason);

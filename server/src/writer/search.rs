@@ -42,6 +42,7 @@ fn renamed(change: &Change, state: &State) -> Option<OrderId> {
         | Change::LinesPut { .. }
         | Change::PaymentPut { .. }
         | Change::AnswersPut { .. }
+        | Change::MetadataPut { .. }
         | Change::AttemptPut { .. }
         | Change::RefundPut { .. }
         | Change::BuyerPut { .. } => None,

@@ -182,6 +182,7 @@ impl World {
             untagged: None,
             lines,
             terms: boxoffice::Terms::default(),
+            metadata: boxoffice::Metadata::default(),
             most_ms: None,
         }
     }

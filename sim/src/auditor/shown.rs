@@ -10,6 +10,7 @@ use boxoffice::{
     TimeMs,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Whose order somebody asks for.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +127,8 @@ fn differs(order: &Order, event: &Event, between: &[Value], view: &Value) -> Opt
     let answers = order.answers.iter().map(|a| json!([a.question, a.text, a.ticket, a.value]));
     let answers =
         if between.contains(&answers_shown) { answers_shown.clone() } else { answers.collect() };
+    let metadata: BTreeMap<&str, &str> = order.metadata.iter().collect();
+    let metadata = Some(metadata).filter(|metadata| !metadata.is_empty());
     let when = |name: &str| json!(view[name].as_str().map(time));
     let live = order.payment.as_ref().map(|payment| payment.live);
     let fields = [
@@ -149,6 +152,7 @@ fn differs(order: &Order, event: &Event, between: &[Value], view: &Value) -> Opt
         ("refunds", refunds_shown, json!(refunds)),
         ("tender", view["tender"].clone(), json!(order.tender.word())),
         ("answers", answers_shown, answers),
+        ("metadata", view["metadata"].clone(), json!(metadata)),
     ];
     let wrong = fields.into_iter().find(|(_, shown, is)| shown != is);
     wrong.map(|(name, shown, is)| format!("{name} {shown}, and it was {is}"))

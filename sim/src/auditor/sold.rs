@@ -34,12 +34,19 @@ impl Auditor {
         if order.is_erased() && !order.answers.is_empty() {
             broken("its buyer is erased, and the answers are still there".into());
         }
+        if order.is_erased() && !order.metadata.is_empty() {
+            broken("its buyer is erased, and its metadata is still there".into());
+        }
         if self.was_not_asked(order) {
             broken("it is being paid, and what must be answered is not".into());
         }
         if let Some(known) = self.orders.get(&order.id) {
             if (known.tender, &known.reference) != (order.tender, &order.reference) {
                 broken("how it is paid has changed".into());
+            }
+            // Nobody puts other metadata.
+            if known.metadata != order.metadata && !order.is_erased() {
+                broken(format!("its metadata has changed: {:?}", order.metadata));
             }
             if frozen(known) != frozen(order) {
                 broken(format!("what was ordered has changed: {:?}", order.lines));

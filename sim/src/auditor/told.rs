@@ -53,6 +53,21 @@ impl Auditor {
         self.told.entry(id).or_default().held_until = Some(until);
     }
 
+    /// A hold was told, and this is what came with it as metadata.
+    pub fn came_with(
+        &self,
+        trace: &mut Trace,
+        at_ms: i64,
+        id: OrderId,
+        metadata: Option<(&str, &str)>,
+    ) {
+        let kept = self.orders.get(&id).filter(|order| !order.is_erased());
+        if let Some(order) = kept.filter(|order| !order.metadata.iter().eq(metadata)) {
+            let text = format!("a hold was told, and its metadata is {:?}", order.metadata);
+            trace.broken(at_ms, Promise::NothingLost, Some(id), text);
+        }
+    }
+
     /// A buyer was told by the old route that a place is held until this time of the day.
     pub fn reserved(
         &mut self,

@@ -194,6 +194,7 @@ pub fn hold(event: EventId, order: OrderId) -> Command {
         untagged: None,
         lines: vec![LineWish { ticket_type: "seat".into(), quantity: 1 }],
         terms: boxoffice::Terms::default(),
+        metadata: boxoffice::Metadata::default(),
         most_ms: None,
     }
 }

@@ -1,7 +1,7 @@
 //! Tickets that the organiser gives away or sells, corrected names, and answers to the questions of an event.
 
 use super::organiser::{for_organiser, known_order};
-use super::{authorized, event_of, whole, wish};
+use super::{authorized, event_of, metadata, whole, wish};
 use crate::access::Right;
 use crate::actor::Actor;
 use crate::http::auth::caller;
@@ -17,13 +17,20 @@ use crate::http::view;
 use crate::language::Lang;
 use crate::organiser::import::{self, MOST_BYTES};
 use crate::organiser::sell::Sale;
+use crate::writer::CommandError;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice::{AnswerWish, Language, Tender};
-use nts_api::{AnswersBody, BuyerNameBody, GuestCount, GuestsAnswer, RowNote, SaleBody};
+use boxoffice::{AnswerWish, Language, Refusal, Tender};
+use nts_api::{
+    AnswersBody, BuyerNameBody, GuestCount, GuestsAnswer, MetadataBody, ProblemCode, RowNote,
+    SaleBody,
+};
 use std::sync::Arc;
+
+/// How large metadata may be as JSON, in bytes: also where each character is written as two escapes.
+const METADATA_BODY: usize = 32 * 1024;
 
 /// So many problems of a file are listed.
 const LISTED: usize = 100;
@@ -49,6 +56,7 @@ pub async fn sell(
         lines: body.lines.into_iter().map(wish).collect(),
         tender,
         reference: body.reference,
+        metadata: metadata(body.metadata, "Nothing was sold.")?,
         shown_minor: None,
     };
     let order = app.organiser.sell(&caller.permit(event.id)?, sale, request).await?;
@@ -142,6 +150,34 @@ pub async fn put_answers(
     let order = app.sales.answer(actor, id, answers.collect()).await.map_err(|no| match actor {
         Actor::Buyer => no.into(),
         _ => for_organiser(no.into()),
+    })?;
+    let event = event_of(&app, &order).await?;
+    let view = match actor {
+        Actor::Buyer => view::order(&app, &order, &event, here()),
+        _ => view::order_for_organiser(&app, &order, &event, here()),
+    };
+    Ok(whole(&app, &order, &view))
+}
+
+/// `PUT /api/v1/orders/{id}/metadata`. It needs no idempotency key: the same again changes nothing.
+pub async fn put_metadata(
+    State(app): State<Arc<Site>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (id, actor) = authorized(&app, &id, request.headers(), Right::ChangeOrders).await?;
+    let limit = METADATA_BODY.min(app.config.body_bytes as usize);
+    let Sent { headers, body } = receive(request, &app, limit).await?;
+    let MetadataBody { metadata: strings } = json(&headers, &body)?;
+    let metadata = metadata(strings, "Nothing was changed.")?;
+    let order = app.sales.put_metadata(actor, id, metadata).await.map_err(|no| match (no, actor) {
+        (CommandError::Refused(Refusal::BuyerErased), _) => Problem::new(
+            ProblemCode::BuyerErased,
+            "The buyer of this order was erased, and its metadata as well: it takes none any more. Nothing was \
+             changed.",
+        ),
+        (no, Actor::Buyer) => no.into(),
+        (no, _) => for_organiser(no.into()),
     })?;
     let event = event_of(&app, &order).await?;
     let view = match actor {

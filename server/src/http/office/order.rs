@@ -57,6 +57,8 @@ struct OrderPage {
     owed_back: Option<String>,
     tickets: Vec<Ticket>,
     answers: Vec<AnswerRow>,
+    /// What programs keep with it: keys and values.
+    metadata: Vec<(String, String)>,
     /// Whether money is taken for it, and how: the provider's id of the payment.
     intent: Option<String>,
     /// Whether no real money moves.
@@ -231,6 +233,7 @@ pub async fn show(
         paid,
         note: order.reference.clone(),
         answers: answer_rows(&order, &event),
+        metadata: order.metadata.iter().map(|(key, value)| (key.into(), value.into())).collect(),
         state: order_words::state(order.state),
         message: order_words::standing(&order, app.clock.now_ms(), zone),
         trouble: order.trouble.clone(),

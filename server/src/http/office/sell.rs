@@ -23,8 +23,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
-    Event, LineWish, MOST_SOLD_AT_ONCE, Money, Offer, Order, Refusal, Tender, TimeMs, check_email,
-    check_name,
+    Event, LineWish, MOST_SOLD_AT_ONCE, Metadata, Money, Offer, Order, Refusal, Tender, TimeMs,
+    check_email, check_name,
 };
 use std::sync::Arc;
 
@@ -263,6 +263,7 @@ impl Typed {
                 lines,
                 tender,
                 reference: self.note.clone(),
+                metadata: Metadata::default(),
                 shown_minor: None,
             }),
         }

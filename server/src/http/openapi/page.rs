@@ -282,6 +282,9 @@ fn type_of(schema: &Value) -> String {
             _ => "text".into(),
         },
         "boolean" => "<code>true</code> or <code>false</code>".into(),
+        "object" if schema["additionalProperties"].is_object() => {
+            format!("object of {}", type_of(&schema["additionalProperties"]))
+        }
         "null" => "<code>null</code>".into(),
         other => escaped(other),
     };

@@ -25,8 +25,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
-    CodeSpec, Command, Event, LineWish, Money, Order, OrderId, Refusal, Reply, Terms, TimeMs,
-    check_email, check_name,
+    CodeSpec, Command, Event, LineWish, Metadata, Money, Order, OrderId, Refusal, Reply, Terms,
+    TimeMs, check_email, check_name,
 };
 use nts_api::ProblemCode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -364,8 +364,16 @@ async fn order(
     let untagged = untagged_key(&buyer.email);
     let terms = filled.terms();
     let event_id = event.id;
-    let command =
-        Command::Hold { order, event: event_id, buyer, untagged, lines, terms, most_ms: None };
+    let command = Command::Hold {
+        order,
+        event: event_id,
+        buyer,
+        untagged,
+        lines,
+        terms,
+        metadata: Metadata::default(),
+        most_ms: None,
+    };
     let outcome = app.sales.hold(client, event, command, request).await;
     let CommandOutcome { reply, order, .. } = outcome.map_err(&refused)?;
     let Reply::Held { order: id, .. } = reply else {

@@ -108,6 +108,7 @@ fn orders() -> Vec<Order> {
                     tender: boxoffice::Tender::Online,
                     reference: String::new(),
                     answers: Vec::new(),
+                    metadata: boxoffice::Metadata::default(),
                     state,
                     placed_ms: 0,
                     until_ms: UNTIL_MS,

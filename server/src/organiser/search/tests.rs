@@ -119,6 +119,7 @@ impl World {
             untagged: None,
             lines,
             terms: boxoffice::Terms::default(),
+            metadata: boxoffice::Metadata::default(),
             most_ms: None,
         };
         self.ask(hold).await;

@@ -136,6 +136,29 @@ fn answers() -> impl Strategy<Value = Vec<Answer>> {
 }
 
 #[test]
+fn metadata_comes_back_equal_and_what_is_none_is_refused() {
+    let entry = ("[a-cA-C0-9_.-]{1,6}", "[a-cü“👧\\\\\"{}]{1,6}");
+    let entries = proptest::collection::btree_map(entry.0, entry.1, 0..=boxoffice::MOST_METADATA);
+    check(500, &(entries, slips(0, 3)), |(entries, slips)| {
+        let metadata = Metadata::new(entries).expect("within the limits");
+        let json = encode_metadata(&metadata);
+        prop_assert_eq!(json.is_none(), metadata.is_empty());
+        prop_assert_eq!(decode_metadata(json.as_deref()), Ok(metadata));
+        let spoilt = spoil(json.unwrap_or_default().as_bytes(), &slips);
+        if let Ok(spoilt) = std::str::from_utf8(&spoilt)
+            && let Ok(metadata) = decode_metadata(Some(spoilt))
+        {
+            let again = encode_metadata(&metadata);
+            prop_assert_eq!(decode_metadata(again.as_deref()), Ok(metadata));
+        }
+        Ok(())
+    });
+    for other in ["", "{}", "null", "[]", r#"{"a":1}"#, r#"{"a":""}"#, r#"{"a b":"c"}"#] {
+        assert_eq!(decode_metadata(Some(other)), Err(Unreadable::Damaged), "{other}");
+    }
+}
+
+#[test]
 fn answers_come_back_equal_and_spoilt_ones_are_no_others() {
     check(500, &(answers(), slips(0, 3)), |(answers, slips)| {
         let blob = encode_answers(&answers);

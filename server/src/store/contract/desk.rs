@@ -126,6 +126,7 @@ impl<D: Database> Desk<D> {
             untagged: None,
             lines: vec![LineWish { ticket_type: ticket_type.into(), quantity }],
             terms: boxoffice::Terms::default(),
+            metadata: boxoffice::Metadata::default(),
             most_ms: None,
         }
     }

@@ -43,7 +43,96 @@ pub(super) fn sell<D: Database>(
     let lines = vec![LineWish { ticket_type: "seat".into(), quantity: 2 }];
     let (event, buyer, reference) = (desk.event, buyer(name), reference.into());
     let (untagged, shown_minor) = (None, None);
-    (order, Command::Sell { order, event, buyer, untagged, lines, tender, reference, shown_minor })
+    let metadata = metadata(&[("till", "№ 2"), ("shift", "late \"x\" \\ 🎟")]);
+    let sell = Command::Sell {
+        order,
+        event,
+        buyer,
+        untagged,
+        lines,
+        tender,
+        reference,
+        metadata,
+        shown_minor,
+    };
+    (order, sell)
+}
+
+pub(super) fn metadata(entries: &[(&str, &str)]) -> Metadata {
+    let entries = entries.iter().map(|(key, value)| ((*key).into(), (*value).into()));
+    Metadata::new(entries).expect("it is within the limits")
+}
+
+/// A hold that comes with this metadata.
+fn hold_with<D: Database>(
+    desk: &Desk<D>,
+    name: &str,
+    entries: &[(&str, &str)],
+) -> (OrderId, Command) {
+    let mut hold = desk.hold_command(name, "seat", 1);
+    let Command::Hold { order, metadata: kept, .. } = &mut hold else { unreachable!() };
+    *kept = metadata(entries);
+    (*order, hold)
+}
+
+pub(super) fn metadata_is_kept<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("flute", 50));
+    let put = |order, entries: &[(&str, &str)]| {
+        let metadata = metadata(entries);
+        Command::PutMetadata { order, metadata }
+    };
+    // As much as there can be, beside orders without any in one batch.
+    let long = "👩🎟".repeat(boxoffice::MOST_METADATA_VALUE / 2);
+    let keys: Vec<String> = (0..boxoffice::MOST_METADATA)
+        .map(|n| format!("{n}{}", "k".repeat(boxoffice::MOST_METADATA_KEY - 1)))
+        .collect();
+    let most: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), long.as_str())).collect();
+    let (full, with_all) = hold_with(desk, "ann", &most);
+    let (few, with_few) = hold_with(desk, "bob", &[("b", "O'Brien \"; --"), ("a", "{}\\")]);
+    let bare = desk.hold_command("cid", "seat", 1);
+    desk.run(&[with_all, bare, with_few]);
+    assert_eq!(desk.model.orders[&full].metadata.iter().count(), boxoffice::MOST_METADATA);
+    desk.assert_equal();
+    desk.reopen();
+    desk.assert_equal();
+    // Twice in one batch: the last word counts. And of an order that is placed in the same batch.
+    let (new, with_one) = hold_with(desk, "dan", &[("a", "1")]);
+    desk.run(&[put(few, &[("a", "1")]), with_one, put(new, &most), put(few, &[("c", "3")])]);
+    desk.assert_equal();
+    assert_eq!(desk.model.orders[&few].metadata, metadata(&[("c", "3")]));
+    // None any more, and none of a sale; it is a change like others.
+    let (sold, sell) = sell(desk, "eve", Tender::Cash, "");
+    desk.run(&[sell]);
+    desk.later(1_000);
+    let before = desk.now();
+    desk.run(&[put(full, &[]), put(sold, &[])]);
+    desk.assert_equal();
+    let mut changed = |order| {
+        let changed = desk.database.reader().changed_ms(order).expect("a read");
+        changed.expect("there is such an order")
+    };
+    assert_eq!([changed(full), changed(sold)], [before; 2]);
+    assert!(changed(new) < before);
+    let paid = desk.paid("fay", 2);
+    desk.run(&[put(paid, &[("a", "1")]), put(sold, &[("a", "2")])]);
+    desk.reopen();
+    desk.assert_equal();
+    // In one batch with the erasure.
+    let event = desk.event;
+    let erase = Command::Erase { event, orders: vec![paid], because: Erasure::Asked };
+    desk.run(&[put(paid, &[("a", "secret")]), erase]);
+    desk.assert_equal();
+    assert!(desk.model.orders[&paid].metadata.is_empty());
+    assert!(!desk.model.orders[&sold].metadata.is_empty());
+    desk.reopen();
+    desk.assert_equal();
+    // Nothing is written for who was erased, nor for an order that does not exist.
+    for order in [paid, desk.ids.order(desk.now())] {
+        let change = Change::MetadataPut { order, event, metadata: metadata(&[("a", "secret")]) };
+        desk.assert_not_done(&[change], &format!("{order:?}"));
+        desk.assert_equal();
+    }
+    assert_eq!(desk.database.reader().verify().expect("verify"), Vec::<String>::new());
 }
 
 pub(super) fn answers_are_kept<D: Database>(desk: &mut Desk<D>) {

@@ -2,7 +2,7 @@
 
 use super::Database;
 use super::desk::{Desk, spec};
-use super::gifts::{answer, questions, sell};
+use super::gifts::{answer, metadata, questions, sell};
 use boxoffice::*;
 
 pub(super) fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
@@ -75,6 +75,10 @@ pub(super) fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
     by_hand(desk);
     let answers = [("note", 0, "Two\nlines 🎫"), ("diet", 2, "none"), ("member", 0, "no")];
     desk.run(&[answer(partly, &answers), answer(paying, &answers[1..2])]);
+    let metadata = metadata(&[("cart", "№ 7 \"x\" \\ 🛒"), ("source.id", "a b")]);
+    for order in [partly, paying, void] {
+        desk.run(&[Command::PutMetadata { order, metadata: metadata.clone() }]);
+    }
     for (name, tender, note) in [
         ("given", Tender::Free, "import 1"),
         ("cash", Tender::Cash, ""),

@@ -4,8 +4,8 @@
 use super::link::{Ask, Trouble, ask};
 use super::records;
 use crate::store::codec::{
-    Unreadable, decode_answers, decode_code_rule, decode_lines, decode_quantities, decode_reply,
-    is_amount, tender_from,
+    Unreadable, decode_answers, decode_code_rule, decode_lines, decode_metadata, decode_quantities,
+    decode_reply, is_amount, tender_from,
 };
 use crate::store::event_row::{self, event_columns};
 use crate::store::offer_row::{kind_of, rules_of};
@@ -29,7 +29,8 @@ pub(super) type Serials = Option<(i64, i64)>;
 macro_rules! order_columns {
     () => {
         "id, event, state, lines, name, email, buyer_key, language, currency, placed_ms, until_ms, \
-         due_ms, tries, trouble, tender, reference, answers, first_serial, last_serial"
+         due_ms, tries, trouble, tender, reference, answers, metadata, \
+         first_serial, last_serial"
     };
 }
 pub(super) use order_columns;
@@ -90,7 +91,7 @@ pub(super) fn unreadable(what: &str) -> Trouble {
     Trouble::Unreadable(what.into())
 }
 
-/// The same for a blob, with the reason.
+/// The same for a value of several parts, with the reason.
 pub(super) fn blob(column: &str, why: Unreadable) -> Trouble {
     Trouble::Unreadable(format!("{column} is {why}"))
 }
@@ -242,6 +243,7 @@ pub(super) fn order(row: &Row) -> Read<(Order, Serials)> {
         tender: tender.ok_or_else(|| unreadable("orders.tender"))?,
         reference: row.next()?,
         answers: decode_answers(row.next()?).map_err(|why| blob("orders.answers", why))?,
+        metadata: decode_metadata(row.next()?).map_err(|why| blob("orders.metadata", why))?,
         state,
         placed_ms,
         until_ms,

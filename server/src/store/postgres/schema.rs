@@ -34,6 +34,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0020_door.sql"),
     include_str!("../../../migrations/postgres/0021_gate_links.sql"),
     include_str!("../../../migrations/postgres/0022_webhooks.sql"),
+    include_str!("../../../migrations/postgres/0023_order_metadata.sql"),
 ];
 
 /// With this step all orders are counted into the figures of their sale.

@@ -9,8 +9,8 @@
 use super::link::{Ask, ask};
 use super::records;
 use crate::store::codec::{
-    NO_BUYER_NEEDED, attempt_state, code_rule, encode_answers, encode_lines, encode_quantities,
-    encode_reply, refund_state, state_number, tender_number, ticket_state,
+    NO_BUYER_NEEDED, attempt_state, code_rule, encode_answers, encode_lines, encode_metadata,
+    encode_quantities, encode_reply, refund_state, state_number, tender_number, ticket_state,
 };
 use crate::store::event_row;
 use crate::store::offer_row::{kind_number, rules_text};
@@ -18,7 +18,8 @@ use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
     Answer, Attempt, Buyer, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line,
-    Order, OrderId, OrderState, Payment, Refund, RefundId, Standing, Ticket, TicketType, TimeMs,
+    Metadata, Order, OrderId, OrderState, Payment, Refund, RefundId, Standing, Ticket, TicketType,
+    TimeMs,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,11 +60,12 @@ const MOVE_STOCK: &str = "WITH put AS (
 const PLACE_ORDERS: &str =
     "INSERT INTO orders (id, event, state, lines, name, email, buyer_key, currency, placed_ms,
                          until_ms, due_ms, tries, trouble, language, tender, reference, answers,
-                         keeper, kept_until_ms)
-    SELECT d.*, $18::bigint, 0
+                         metadata, keeper, kept_until_ms)
+    SELECT d.*, $19::bigint, 0
     FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::bytea[], $5::text[], $6::text[],
                 $7::uuid[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-                $13::text[], $14::text[], $15::smallint[], $16::text[], $17::bytea[]) AS d";
+                $13::text[], $14::text[], $15::smallint[], $16::text[], $17::bytea[],
+                $18::text[]) AS d";
 const MOVE_ORDERS: &str = "WITH put AS (
     UPDATE orders o SET state = d.state, until_ms = d.until_ms, due_ms = d.due_ms,
                         tries = d.tries, trouble = d.trouble, keeper = $7, kept_until_ms = 0,
@@ -145,7 +147,8 @@ const PUT_TICKETS: &str = "WITH put AS (
 // Only of orders that are not being paid or refunded, whatever was decided. The key of an erased buyer is
 // the id of its order (`Buyer::erased`).
 const ERASE_BUYERS: &str = "WITH put AS (
-    UPDATE orders o SET name = $4, email = '', buyer_key = d.id, language = 'en', answers = NULL
+    UPDATE orders o SET name = $4, email = '', buyer_key = d.id, language = 'en', answers = NULL,
+                        metadata = NULL
     FROM unnest($1::bigint[], $2::uuid[]) AS d (event, id)
     WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($3::smallint[])
     RETURNING 1)
@@ -167,6 +170,13 @@ const PUT_BUYERS_OF_ORDERS: &str = "WITH put AS (
 const PUT_ANSWERS: &str = "WITH put AS (
     UPDATE orders o SET answers = d.answers
     FROM unnest($1::bigint[], $2::uuid[], $3::bytea[]) AS d (event, id, answers)
+    WHERE o.event = d.event AND o.id = d.id AND o.buyer_key <> o.id
+    RETURNING 1)
+    SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
+// The same of metadata.
+const PUT_METADATA: &str = "WITH put AS (
+    UPDATE orders o SET metadata = d.metadata
+    FROM unnest($1::bigint[], $2::uuid[], $3::text[]) AS d (event, id, metadata)
     WHERE o.event = d.event AND o.id = d.id AND o.buyer_key <> o.id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
@@ -240,6 +250,7 @@ pub(super) struct Writing<'a> {
     /// The buyers of orders that got another name or address.
     corrected: BTreeMap<(EventId, OrderId), &'a Buyer>,
     answers: BTreeMap<(EventId, OrderId), &'a [Answer]>,
+    metadata: BTreeMap<(EventId, OrderId), &'a Metadata>,
     erased: BTreeSet<(EventId, OrderId)>,
     forgotten: BTreeSet<(EventId, OrderId)>,
     changed: BTreeSet<OrderId>,
@@ -319,6 +330,9 @@ impl<'a> Writing<'a> {
                 }
                 Change::AnswersPut { order, event, answers } => {
                     all.answers.insert((*event, *order), answers);
+                }
+                Change::MetadataPut { order, event, metadata } => {
+                    all.metadata.insert((*event, *order), metadata);
                 }
                 Change::BuyerErased { order, event } => {
                     all.erased.insert((*event, *order));
@@ -437,6 +451,14 @@ impl<'a> Writing<'a> {
                 self.answers.values().map(|a| encode_answers(a)).collect::<Vec<_>>(),
             ));
         }
+        if !self.metadata.is_empty() {
+            all.push(ask!(
+                PUT_METADATA,
+                self.metadata.keys().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+                self.metadata.keys().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
+                self.metadata.values().map(|m| encode_metadata(m)).collect::<Vec<_>>(),
+            ));
+        }
         if !self.erased.is_empty() {
             all.push(self.erase());
             all.push(self.erase_guests());
@@ -546,6 +568,7 @@ impl<'a> Writing<'a> {
             orders().map(|o| tender_number(o.tender) as i16).collect::<Vec<_>>(),
             orders().map(|o| text(&o.reference)).collect::<Vec<_>>(),
             orders().map(|o| encode_answers(&o.answers)).collect::<Vec<_>>(),
+            orders().map(|o| encode_metadata(&o.metadata)).collect::<Vec<_>>(),
             keeper,
         )
     }

@@ -49,6 +49,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0022_door.sql"),
     include_str!("../../../migrations/sqlite/0023_gate_links.sql"),
     include_str!("../../../migrations/sqlite/0024_webhooks.sql"),
+    include_str!("../../../migrations/sqlite/0025_order_metadata.sql"),
 ];
 
 /// With this step all orders are counted into the figures of their sale.

@@ -67,6 +67,7 @@ mod tests {
             tender: boxoffice::Tender::Online,
             reference: String::new(),
             answers: Vec::new(),
+            metadata: boxoffice::Metadata::default(),
             refunds: Vec::new(),
             tickets: Vec::new(),
         })

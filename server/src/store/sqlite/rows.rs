@@ -2,8 +2,8 @@
 //! database, never a panic: the file may be damaged.
 
 use super::codec::{
-    Unreadable, decode_answers, decode_code_rule, decode_lines, decode_quantities, is_amount, join,
-    split, state_from, tender_from,
+    Unreadable, decode_answers, decode_code_rule, decode_lines, decode_metadata, decode_quantities,
+    is_amount, join, split, state_from, tender_from,
 };
 use crate::store::event_row::{self, event_columns};
 use crate::store::offer_row::{kind_of, rules_of};
@@ -53,6 +53,11 @@ impl<'r, 's> InOrder<'r, 's> {
     fn blob_or_null(&mut self) -> Read<Option<&'r [u8]>> {
         self.at += 1;
         Ok(self.row.get_ref(self.at - 1)?.as_blob_or_null()?)
+    }
+
+    fn text_or_null(&mut self) -> Read<Option<&'r str>> {
+        self.at += 1;
+        Ok(self.row.get_ref(self.at - 1)?.as_str_or_null()?)
     }
 
     fn bytes(&mut self) -> Read<&'r [u8]> {
@@ -110,7 +115,7 @@ pub(super) type Serials = Option<(u32, u32)>;
 macro_rules! order_columns {
     () => {
         "id, low, event, state, lines, name, email, buyer_key, language, currency, placed_ms, \
-         until_ms, due_ms, tries, trouble, tender, reference, answers, first_serial, last_serial"
+         until_ms, due_ms, tries, trouble, tender, reference, answers, metadata, first_serial, last_serial"
     };
 }
 pub(super) use order_columns;
@@ -138,6 +143,8 @@ pub(super) fn order_row(row: &Row<'_>) -> Read<(Order, Serials)> {
         reference: row.next()?,
         answers: decode_answers(row.blob_or_null()?)
             .map_err(|why| unreadable("orders.answers", why))?,
+        metadata: decode_metadata(row.text_or_null()?)
+            .map_err(|why| unreadable("orders.metadata", why))?,
         state,
         placed_ms,
         until_ms,

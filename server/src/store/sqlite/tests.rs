@@ -130,6 +130,7 @@ fn hold(event: EventId, id: u128) -> Command {
         untagged: None,
         lines: vec![LineWish { ticket_type: "t".into(), quantity: 1 }],
         terms: boxoffice::Terms::default(),
+        metadata: boxoffice::Metadata::default(),
         most_ms: None,
     }
 }

@@ -8,8 +8,8 @@ use super::{codec, records, rows};
 use crate::store::offer_row::{kind_number, rules_text};
 use crate::store::{Fault, event_row};
 use boxoffice::{
-    Answer, Attempt, Buyer, COUNTERS_FROM, Change, Counter, Event, EventId, Line, Order, OrderId,
-    OrderState, Payment, Refund, Standing, Ticket, TimeMs,
+    Answer, Attempt, Buyer, COUNTERS_FROM, Change, Counter, Event, EventId, Line, Metadata, Order,
+    OrderId, OrderState, Payment, Refund, Standing, Ticket, TimeMs,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,9 +99,9 @@ impl<'c> Writing<'c> {
         let insert_order = conn.prepare_cached(
             "INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
                                  placed_ms, until_ms, due_ms, tries, trouble, language,
-                                 tender, reference, answers, changed_ms)
+                                 tender, reference, answers, metadata, changed_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                     ?18, ?10)",
+                     ?18, ?19, ?10)",
         )?;
         let (stock, issued) = (BTreeMap::new(), BTreeMap::new());
         let (changed, outcome) = (BTreeSet::new(), Outcome::default());
@@ -145,6 +145,9 @@ impl<'c> Writing<'c> {
                     self.put_buyer(*order, buyer)?;
                 }
                 Change::AnswersPut { order, answers, .. } => self.put_answers(*order, answers)?,
+                Change::MetadataPut { order, metadata, .. } => {
+                    self.put_metadata(*order, metadata)?;
+                }
                 Change::BuyerErased { order, event } => {
                     // The serials of its tickets are to be found.
                     self.flush_issued()?;
@@ -253,6 +256,7 @@ impl<'c> Writing<'c> {
             codec::tender_number(order.tender),
             order.reference,
             codec::encode_answers(&order.answers),
+            codec::encode_metadata(&order.metadata),
         ])?;
         self.saw(high as u64);
         Ok(())
@@ -266,7 +270,7 @@ impl<'c> Writing<'c> {
         let [paid, refunded, released, void] = codec::NO_BUYER_NEEDED.map(codec::state_number);
         self.run(
             "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5, language = ?10,
-                               answers = NULL
+                               answers = NULL, metadata = NULL
              WHERE id = ?1 AND low = ?2 AND state IN (?6, ?7, ?8, ?9)",
             params![
                 high,
@@ -311,6 +315,16 @@ impl<'c> Writing<'c> {
         self.run(
             "UPDATE orders SET answers = ?3 WHERE id = ?1 AND low = ?2 AND buyer_key <> ?4",
             params![high, low, codec::encode_answers(answers), erased],
+        )
+    }
+
+    /// Not of an order whose buyer is erased, whatever was decided.
+    fn put_metadata(&self, order: OrderId, metadata: &Metadata) -> Done {
+        let (high, low) = codec::split(order);
+        let erased = Buyer::erased(order).key.0.to_be_bytes();
+        self.run(
+            "UPDATE orders SET metadata = ?3 WHERE id = ?1 AND low = ?2 AND buyer_key <> ?4",
+            params![high, low, codec::encode_metadata(metadata), erased],
         )
     }
 

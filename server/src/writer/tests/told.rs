@@ -308,6 +308,7 @@ fn a_refund_that_takes_tickets_later_is_asked_for_once() {
         lines: vec![LineWish { ticket_type: "t".into(), quantity: 2 }],
         tender: boxoffice::Tender::Cash,
         reference: String::new(),
+        metadata: boxoffice::Metadata::default(),
         shown_minor: None,
     };
     let refund = |n, wish| {

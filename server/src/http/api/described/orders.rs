@@ -3,7 +3,8 @@
 use crate::http::openapi::{Group, Needs, Operation, operation};
 use nts_api::ProblemCode::*;
 use nts_api::{
-    AnswersBody, EmailBody, HeldOrder, MailList, NameBody, Order, OrderBody, PayBody, ProblemCode,
+    AnswersBody, EmailBody, HeldOrder, MailList, MetadataBody, NameBody, Order, OrderBody, PayBody,
+    ProblemCode,
 };
 use serde_json::json;
 
@@ -90,6 +91,20 @@ pub fn put_answers() -> Operation {
         .with_header("Retry-After")
         .on(Needs::Held)
         .problems(&[AnswerInvalid, AnswersFixed, BuyerErased, Canceled])
+}
+
+pub fn put_metadata() -> Operation {
+    operation(Group::Orders, "put_metadata", "Keep metadata with an order")
+        .says(
+            "A few strings of your own, such as the number of a cart: all of them, for what is left out is not kept any \
+             more. The same again changes nothing. In every state of the order, until its buyer is erased. Whoever may \
+             read the order reads them.",
+        )
+        .takes::<MetadataBody>(json!({"metadata": {"cart": "c-1077", "source": "newsletter"}}))
+        .gives::<Order<'static>>(200, "The order with its metadata.")
+        .with_header("Retry-After")
+        .on(Needs::Held)
+        .problems(&[BuyerErased])
 }
 
 pub fn cancel() -> Operation {

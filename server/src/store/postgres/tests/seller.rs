@@ -74,6 +74,7 @@ pub(super) fn hold(order: OrderId, event: EventId, name: &str) -> Command {
         untagged: None,
         lines,
         terms: boxoffice::Terms::default(),
+        metadata: boxoffice::Metadata::default(),
         most_ms: None,
     }
 }

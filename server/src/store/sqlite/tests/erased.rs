@@ -3,8 +3,8 @@
 use super::{Folder, clock, hold, put_event, run};
 use crate::store::sqlite::SqliteStore;
 use boxoffice::{
-    Command, Erasure, Intent, IntentStatus, MOST_ERASED, Money, OrderId, PaymentId, SeenVersion,
-    TimeMs,
+    Command, Erasure, Intent, IntentStatus, MOST_ERASED, Metadata, Money, OrderId, PaymentId,
+    SeenVersion, TimeMs,
 };
 
 /// How many orders there are: enough that the pages of the tables are split and filled again.
@@ -42,10 +42,10 @@ fn pay(store: &mut SqliteStore, n: u128) {
     }
 }
 
-/// How often the file tells a name or an address.
+/// How often the file tells a name, an address or metadata.
 fn told(bytes: &[u8]) -> usize {
     let count = |word: &[u8]| bytes.windows(word.len()).filter(|at| *at == word).count();
-    count(b"Buyer ") + count(b"@example.com")
+    count(b"Buyer ") + count(b"@example.com") + count(b"of buyer ")
 }
 
 #[test]
@@ -55,7 +55,14 @@ fn what_is_erased_or_removed_is_in_no_byte_of_the_file() {
     let mut store = SqliteStore::open(&path, clock()).unwrap().store;
     let event = put_event(&mut store, "rock", 10_000);
     for n in 0..ORDERS {
-        run(&mut store, &[hold(event, n)], &[]).unwrap();
+        let mut hold = hold(event, n);
+        if let Command::Hold { metadata, .. } = &mut hold
+            && n % 2 == 0
+        {
+            let entry = ("note".to_owned(), format!("of buyer {n}"));
+            *metadata = Metadata::new([entry]).unwrap();
+        }
+        run(&mut store, &[hold], &[]).unwrap();
         // Some pay at once, some later, and some give back.
         if n % 3 == 0 {
             pay(&mut store, n);
