@@ -365,8 +365,11 @@ fn fresh(what: &str) -> String {
     format!("{what}-Quill-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// How long a hold lasts, in seconds: longer than the test of all routes on a busy machine.
+const HOLD_S: u32 = 3_600;
+
 fn show(places: u32) -> Value {
-    let mut event = event_json(places, 300);
+    let mut event = event_json(places, HOLD_S);
     event["limit_per_buyer"] = 1.into();
     event["questions"] = json!([{"id": "note", "text": "Anything else?", "kind": "text"}]);
     event
@@ -534,7 +537,7 @@ impl Setup {
 
 /// Makes the event of its own, or shows it again: a route hides it.
 fn put_spare() -> Request {
-    let mut event = event_json(1, 300);
+    let mut event = event_json(1, HOLD_S);
     event["hidden"] = false.into();
     Request::new("PUT", "/api/v1/events/spare").bearer(KEY).json(&event)
 }
@@ -1170,7 +1173,7 @@ fn may(role: Role, right: Right) -> bool {
 
 fn members(setup: &Setup) -> Vec<Member> {
     let (server, mut owner) = (&setup.server, setup.owner.clone());
-    assert!(server.send(put_event("jazz", 10, 300)).status < 300);
+    assert!(server.send(put_event("jazz", 10, HOLD_S)).status < 300);
     let mut all = Vec::new();
     for role in Role::ALL {
         let events: &[&str] = if role == Role::Owner { &[""] } else { &["", "rock", "jazz"] };
