@@ -54,15 +54,17 @@ pub fn read_versions(
 pub struct Seen {
     /// The number of the history.
     history: u64,
+    /// Whether that was another one than before.
+    is_new: bool,
     /// The number of each writer's last batch.
     mark: Vec<(i64, i64)>,
 }
 
 impl Seen {
-    /// Whether what our own writer has told since may be no part of what is there now: the database went back, or another
-    /// history was accepted.
+    /// Whether what our own writer has told may be no part of what is there now: the database went back, or another
+    /// history was accepted. What the writer has recorded before may be told a moment later, so one look is not enough.
     fn is_given_up(&self, versions: &VersionVector) -> bool {
-        versions.went_back || versions.history != self.history
+        versions.went_back || versions.history != self.history || self.is_new
     }
 }
 
@@ -101,7 +103,11 @@ pub fn take_in(
         catalogue.forget_batches();
     }
     catalogue.refresh(events, &versions.mark, versions.at_ms);
-    *last = Seen { history: versions.history, mark: versions.mark.clone() };
+    *last = Seen {
+        history: versions.history,
+        is_new: versions.history != last.history,
+        mark: versions.mark.clone(),
+    };
 }
 
 /// Learns what other processes have committed and what time it is at the database, until the process

@@ -549,7 +549,9 @@ impl Writer {
         let mut committed = Committed::default();
         late.into_iter().for_each(|job| committed.tell_no(job.answer, CommandError::Late));
         if jobs.is_empty() {
+            self.metrics.health.begins_batch();
             self.store.release();
+            self.metrics.health.ends_batch();
             return committed;
         }
         for job in &jobs {

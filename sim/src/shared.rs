@@ -17,7 +17,7 @@ use boxoffice::{
     BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, State, Ticket, TimeMs,
 };
 use nts_server::clock::Clock;
-use nts_server::store::history::{self, Course, History, HistoryId};
+use nts_server::store::history::{self, Course, History, HistoryId, Stop};
 use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value, door};
 use nts_server::store::{
     Batch, Fault, Lane, Listing, Loaded, NamedTicket, OrderPage, Owner, OwnerPage, Reader,
@@ -65,7 +65,7 @@ struct Db {
     era: u64,
     /// Which history it has, and why nobody may record anything.
     history: HistoryId,
-    went_back: Option<String>,
+    went_back: Option<Stop>,
     silence: Option<Silence>,
 }
 
@@ -157,9 +157,9 @@ impl Db {
     }
 
     /// Somebody who knew this history of it has noticed that it went back.
-    fn stop(&mut self, history: u64, why: &str) {
+    fn stop(&mut self, known: u64, at_ms: TimeMs, why: String) {
         if !on(Mutant::HistoryNotCompared) {
-            self.went_back.get_or_insert_with(|| format!("{history} {why}"));
+            self.went_back.get_or_insert(Stop { known, at_ms, why });
             // No connection of before records anything more.
             self.era += 1;
         }
@@ -344,18 +344,17 @@ impl Server {
 
     /// Why nobody may record anything.
     pub fn went_back(&self) -> Option<String> {
-        self.db().went_back.clone()
+        self.db().went_back.as_ref().map(|stop| stop.why.clone())
     }
 
     /// A person accepts it as it is.
     pub fn accept_history(&self) {
-        let accepted_ms = self.now_ms();
+        let now_ms = self.now_ms();
         let mut db = self.db();
-        let known = db.went_back.take();
-        let known = known.and_then(|kept| kept.split_once(' ')?.0.parse().ok()).unwrap_or(0);
-        let number = db.history.number.max(known) + 1;
-        db.history = HistoryId { number, accepted_ms };
-        db.era += 1;
+        if let Some(stop) = db.went_back.take() {
+            db.history = stop.accepted(db.history, now_ms);
+            db.era += 1;
+        }
     }
 
     /// A process connects, whose own clock is `clock`.
@@ -365,7 +364,7 @@ impl Server {
         let connection = db.connections;
         let (tried, broken, loaded) = (0, false, None);
         let (history, era) = (History::default(), db.era);
-        history.learn_all(db.history.number, &[], 0);
+        history.learn_all(db.history, &[], 0);
         let server = self.clone();
         SharedStore { server, clock, connection, tried, broken, loaded, history, era }
     }
@@ -646,12 +645,12 @@ impl Store for SharedStore {
         let mark: Vec<(i64, i64)> = db.done.iter().map(|(c, n)| (*c as i64, *n as i64)).collect();
         match known.compare(db.history, &mark) {
             Course::Accepted => {
-                self.history.learn_all(db.history.number, &[], now);
+                self.history.learn_all(db.history, &[], now);
                 db.connections += 1;
                 (self.connection, self.tried) = (db.connections, 0);
             }
-            Course::WentBack(why) => db.stop(known.number(), &why),
-            Course::Same => self.history.learn_all(db.history.number, &mark, now),
+            Course::WentBack(why) => db.stop(known.number(), now, why),
+            Course::Same => self.history.learn_all(db.history, &mark, now),
         }
         self.era = db.era;
         drop(db);
@@ -710,14 +709,14 @@ impl Reader for SharedReader {
             db.done.iter().map(|(connection, n)| (*connection as i64, *n as i64)).collect();
         let course = known.compare(db.history, &mark);
         match &course {
-            Course::WentBack(why) => db.stop(known.number(), why),
+            Course::WentBack(why) => db.stop(known.number(), at_ms, why.clone()),
             _ => {
                 if let Some(history) = &self.history {
-                    history.learn_all(db.history.number, &mark, at_ms);
+                    history.learn_all(db.history, &mark, at_ms);
                 }
             }
         }
-        let stopped = db.went_back.as_deref().map(history::told);
+        let stopped = db.went_back.as_ref().map(|stop| history::told(&stop.why));
         let went_back = matches!(course, Course::WentBack(_));
         let history = db.history.number;
         let (on_standby, is_standby) = (None, false);

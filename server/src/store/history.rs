@@ -16,29 +16,67 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The key under which the history is kept, as [`HistoryId::text`] writes it; there is none in the first.
 pub const HISTORY: &str = "history";
-/// The key under which stands why nobody may record anything until the history is accepted: the number that the
-/// history had for whoever noticed, a space, and the reason.
+/// The key under which stands why nobody may record anything until the history is accepted, as [`Stop::text`] writes
+/// it.
 pub const WENT_BACK: &str = "history_went_back";
+/// What is lost and was recorded so long after the stop, in milliseconds, is not what a person looks at before the
+/// acceptance. Until then a person can hardly have begun, and the clocks of two servers may differ.
+const AFTER_STOP_MS: i64 = 10_000;
 
 /// Which history a database has.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct HistoryId {
     /// Its number: so often a person has accepted another one.
     pub number: u64,
-    /// When a person accepted it, by the database's clock.
-    pub accepted_ms: TimeMs,
+    /// What was recorded in the one before until then, and is lost, a person has looked at; by the database's clock, in
+    /// milliseconds since 1970.
+    pub since_ms: TimeMs,
 }
 
 impl HistoryId {
     /// As it is kept: the number, a space, and the time.
     pub fn text(self) -> String {
-        format!("{} {}", self.number, self.accepted_ms)
+        format!("{} {}", self.number, self.since_ms)
     }
 
     /// What was kept.
     pub fn read(text: &str) -> Option<HistoryId> {
-        let (number, accepted_ms) = text.split_once(' ')?;
-        Some(HistoryId { number: number.parse().ok()?, accepted_ms: accepted_ms.parse().ok()? })
+        let (number, since_ms) = text.split_once(' ')?;
+        Some(HistoryId { number: number.parse().ok()?, since_ms: since_ms.parse().ok()? })
+    }
+}
+
+/// What is written down by whoever notices that the database went back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stop {
+    /// The number that the history had for whoever noticed.
+    pub known: u64,
+    /// When, by the database's clock.
+    pub at_ms: TimeMs,
+    /// How it shows.
+    pub why: String,
+}
+
+impl Stop {
+    /// As it is kept: the number, the time and the reason, with spaces between them.
+    pub fn text(&self) -> String {
+        format!("{} {} {}", self.known, self.at_ms, self.why)
+    }
+
+    /// What was kept.
+    pub fn read(text: &str) -> Option<Stop> {
+        let mut parts = text.splitn(3, ' ');
+        let known = parts.next()?.parse().ok()?;
+        let at_ms = parts.next()?.parse().ok()?;
+        Some(Stop { known, at_ms, why: parts.next()?.into() })
+    }
+
+    /// The history that follows when a person accepts this one at `now_ms`.
+    pub fn accepted(&self, here: HistoryId, now_ms: TimeMs) -> HistoryId {
+        HistoryId {
+            number: here.number.max(self.known) + 1,
+            since_ms: now_ms.min(self.at_ms.saturating_add(AFTER_STOP_MS)),
+        }
     }
 }
 
@@ -49,8 +87,8 @@ pub struct History(Arc<Mutex<Memory>>);
 /// What was remembered before a question: only that can be compared with the answer.
 #[derive(Clone, Default, Debug)]
 pub struct Memory {
-    /// The number of the history.
-    number: u64,
+    /// Which history it is.
+    here: HistoryId,
     /// The last batch of each writer, and when it was learnt, by the database's clock.
     batches: BTreeMap<i64, (i64, TimeMs)>,
 }
@@ -70,20 +108,20 @@ impl Memory {
     /// Compares an answer of the database with what was remembered before it was asked: its history, and all
     /// writers with their batches.
     ///
-    /// Whoever accepts a history looks at what is lost until then. A batch that is lost and was recorded later, by a
-    /// process that was still connected to the server of before, is a loss that nobody has looked at.
+    /// Whoever accepts a history has looked at what is lost. A batch that is lost and was recorded later, by a process that
+    /// was still connected to the server of before, is a loss that nobody has looked at.
     pub fn compare(&self, here: HistoryId, batches: &[(i64, i64)]) -> Course {
-        if here.number < self.number {
+        if here.number < self.here.number {
             return Course::WentBack(format!(
                 "it has history {}, and had history {} before",
-                here.number, self.number
+                here.number, self.here.number
             ));
         }
-        let is_another = here.number > self.number;
+        let is_another = here.number > self.here.number;
         let found: BTreeMap<i64, i64> = batches.iter().copied().collect();
         let lost = self.batches.iter().find_map(|(writer, (known, at_ms))| {
             let found = found.get(writer).copied().unwrap_or(0);
-            let is_lost = *known > found && (!is_another || *at_ms > here.accepted_ms);
+            let is_lost = *known > found && (!is_another || *at_ms > here.since_ms);
             is_lost.then(|| {
                 format!("a process had recorded {known} batches, of which the database has {found}")
             })
@@ -95,14 +133,9 @@ impl Memory {
         }
     }
 
-    /// Whether nothing is remembered.
-    pub fn is_new(&self) -> bool {
-        self.number == 0 && self.batches.is_empty()
-    }
-
     /// The number of the history.
     pub fn number(&self) -> u64 {
-        self.number
+        self.here.number
     }
 
     fn learn(&mut self, writer: i64, batch: i64, at_ms: TimeMs) {
@@ -124,24 +157,25 @@ impl History {
         self.lock().clone()
     }
 
-    /// A batch of this writer is recorded in the history of this number, at `at_ms` by the database's clock. Nothing is
-    /// learnt of a history that was given up.
+    /// A batch of our own writer was recorded in the history of this number, at `at_ms` by the database's clock. In one that
+    /// was given up meanwhile it is lost, and remembered if nobody can have looked at it.
     pub fn learn(&self, number: u64, writer: i64, batch: i64, at_ms: TimeMs) {
         let mut memory = self.lock();
-        if number == memory.number {
+        if number == memory.here.number || at_ms > memory.here.since_ms {
             memory.learn(writer, batch, at_ms);
         }
     }
 
-    /// The history has this number, and these batches were recorded at `at_ms`, by the database's clock. An answer of a
-    /// history that was given up says nothing.
-    pub fn learn_all(&self, number: u64, batches: &[(i64, i64)], at_ms: TimeMs) {
+    /// The database has this history, and these batches were recorded at `at_ms`, by its clock. An answer of a history that
+    /// was given up says nothing. In a new one, all is forgotten that a person has looked at.
+    pub fn learn_all(&self, here: HistoryId, batches: &[(i64, i64)], at_ms: TimeMs) {
         let mut memory = self.lock();
-        if number < memory.number {
+        if here.number < memory.here.number {
             return;
         }
-        if number > memory.number {
-            *memory = Memory { number, batches: BTreeMap::new() };
+        if here.number > memory.here.number {
+            memory.here = here;
+            memory.batches.retain(|_, (_, at_ms)| *at_ms > here.since_ms);
         }
         batches.iter().for_each(|(writer, batch)| memory.learn(*writer, *batch, at_ms));
     }
@@ -159,8 +193,8 @@ pub fn told(why: &str) -> String {
 mod tests {
     use super::*;
 
-    const FIRST: HistoryId = HistoryId { number: 0, accepted_ms: 0 };
-    const SECOND: HistoryId = HistoryId { number: 1, accepted_ms: 100 };
+    const FIRST: HistoryId = HistoryId { number: 0, since_ms: 0 };
+    const SECOND: HistoryId = HistoryId { number: 1, since_ms: 100 };
 
     fn went_back(course: &Course) -> bool {
         matches!(course, Course::WentBack(_))
@@ -171,7 +205,7 @@ mod tests {
         let history = History::default();
         let none = history.remembered();
         assert_eq!(none.compare(FIRST, &[(1, 5)]), Course::Same, "nothing is known yet");
-        history.learn_all(0, &[(1, 5), (2, 7)], 10);
+        history.learn_all(FIRST, &[(1, 5), (2, 7)], 10);
         let known = history.remembered();
         assert_eq!(known.compare(FIRST, &[(1, 5), (2, 8), (3, 1)]), Course::Same);
         assert!(went_back(&known.compare(FIRST, &[(1, 4), (2, 7)])));
@@ -190,9 +224,9 @@ mod tests {
     #[test]
     fn an_accepted_history_is_remembered_from_its_beginning() {
         let history = History::default();
-        history.learn_all(0, &[(1, 5)], 10);
+        history.learn_all(FIRST, &[(1, 5)], 10);
         assert_eq!(history.remembered().compare(SECOND, &[(1, 3)]), Course::Accepted);
-        history.learn_all(1, &[(1, 3)], 110);
+        history.learn_all(SECOND, &[(1, 3)], 110);
         assert_eq!(history.remembered().compare(SECOND, &[(1, 3)]), Course::Same);
         // An older one is no accepted one.
         assert!(went_back(&history.remembered().compare(FIRST, &[(1, 9)])));
@@ -201,26 +235,53 @@ mod tests {
     #[test]
     fn who_accepts_a_history_has_not_seen_what_is_lost_later() {
         let history = History::default();
-        // It sells on at the server of before, after a person has accepted the history of another one.
-        history.learn_all(0, &[(1, 5)], 90);
+        // It sells on at the server of before, after somebody has looked.
+        history.learn_all(FIRST, &[(1, 5)], 90);
         history.learn(0, 1, 6, 101);
         assert!(went_back(&history.remembered().compare(SECOND, &[(1, 3)])));
-        let third = HistoryId { number: 2, accepted_ms: 200 };
+        let third = HistoryId { number: 2, since_ms: 200 };
         assert_eq!(history.remembered().compare(third, &[(1, 3)]), Course::Accepted);
+    }
+
+    /// The readers of a process may be at the new server while its writer is still at the one of before.
+    #[test]
+    fn what_our_own_writer_records_in_a_history_that_was_given_up_is_lost_and_not_forgotten() {
+        let history = History::default();
+        history.learn_all(SECOND, &[(1, 3)], 110);
+        // Somebody has looked at this one.
+        history.learn(0, 1, 9, 99);
+        assert_eq!(history.remembered().compare(SECOND, &[(1, 3)]), Course::Same);
+        history.learn(0, 1, 10, 112);
+        assert!(went_back(&history.remembered().compare(SECOND, &[(1, 3)])));
+        // The same if the readers hear of it later.
+        let history = History::default();
+        history.learn(0, 1, 10, 112);
+        history.learn_all(SECOND, &[(1, 3)], 113);
+        assert!(went_back(&history.remembered().compare(SECOND, &[(1, 3)])));
     }
 
     #[test]
     fn a_late_answer_of_a_history_that_was_given_up_is_not_remembered() {
         let history = History::default();
-        history.learn_all(1, &[(1, 3)], 110);
-        history.learn_all(0, &[(1, 9)], 111);
-        history.learn(0, 1, 10, 112);
+        history.learn_all(SECOND, &[(1, 3)], 110);
+        history.learn_all(FIRST, &[(1, 9)], 111);
         assert_eq!(history.remembered().compare(SECOND, &[(1, 3)]), Course::Same);
+    }
+
+    #[test]
+    fn a_person_has_looked_at_what_was_recorded_until_soon_after_the_stop() {
+        let stop = Stop { known: 3, at_ms: 1_000, why: "it went back".into() };
+        let next = stop.accepted(FIRST, 600_000);
+        assert_eq!(next, HistoryId { number: 4, since_ms: 11_000 });
+        assert_eq!(stop.accepted(next, 5_000), HistoryId { number: 5, since_ms: 5_000 });
     }
 
     #[test]
     fn it_is_read_as_it_is_kept() {
         assert_eq!(HistoryId::read(&SECOND.text()), Some(SECOND));
         assert_eq!((HistoryId::read("1"), HistoryId::read("x 1")), (None, None));
+        let stop = Stop { known: 3, at_ms: 1_000, why: "it went back".into() };
+        assert_eq!(Stop::read(&stop.text()), Some(stop));
+        assert_eq!(Stop::read("3 it went back"), None);
     }
 }

@@ -280,9 +280,10 @@ impl PgStore {
         self.link.connect()?;
         self.take_node()?;
         let mut tries = 0;
+        let (mut writer, mut last) = (self.writer, None);
         loop {
             let epoch = draw();
-            let fenced = self.link.ask(&[ask!(BEGIN_WRITER, self.writer, epoch, 0i64)]);
+            let fenced = self.link.ask(&[ask!(BEGIN_WRITER, writer, epoch, 0i64)]);
             match fenced {
                 // A warning: the commit may be here alone and not on the standby.
                 Ok(_) if self.link.warned() => {
@@ -292,12 +293,24 @@ impl PgStore {
                 Ok(rows) => {
                     self.link.settle();
                     let found = one(&rows[0])?;
-                    self.epoch = epoch;
-                    self.follow_history(found)?;
+                    let last = *last.get_or_insert(found);
+                    // What was recorded in another history is forgotten, and no number of it is used again. Whether
+                    // nothing may be recorded is asked once more, for the new row is refused from now on only.
+                    let here = self.follow_history()?;
+                    if self.history.is_some_and(|before| before != here) && writer == self.writer {
+                        tracing::warn!(
+                            history = here,
+                            "a person has accepted the history of the database"
+                        );
+                        writer = draw();
+                        continue;
+                    }
+                    (self.writer, self.epoch, self.batch) = (writer, epoch, found);
+                    self.history = Some(here);
                     // Who retires a database does it after this epoch, or before this question.
                     self.retired = self.why_retired()?;
                     schema::tell_promise(&mut self.link);
-                    return Ok(found);
+                    return Ok(last);
                 }
                 Err(Trouble::Sql { code, .. })
                     if code == SqlState::T_R_SERIALIZATION_FAILURE && tries < 3 =>
@@ -317,8 +330,8 @@ impl PgStore {
         }
     }
 
-    /// Looks whether the database is what it was. `found` is the last batch of this writer there.
-    fn follow_history(&mut self, found: i64) -> Result<(), Trouble> {
+    /// Looks whether the database is what it was. Tells the number of its history; that of the last fence if it went back.
+    fn follow_history(&mut self) -> Result<u64, Trouble> {
         let history = self.link.target().history.clone();
         // Of what the readers of this process learn from now on the answer may know nothing yet.
         let known = history.remembered();
@@ -327,34 +340,18 @@ impl PgStore {
         let told = schema::Told::read(&answers[0])?;
         let mark: Vec<(i64, i64)> = answers[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
         self.read_ms = one(&answers[2])?;
-        self.stopped = told.stopped;
         let here = told.history;
-        match known.compare(here, &mark) {
-            Course::WentBack(why) => {
-                if self.stopped.is_none() {
-                    schema::stop(&mut self.link, known.number(), here, &why)?;
-                    tracing::error!("ALARM: {}", history::told(&why));
-                }
-                self.stopped.get_or_insert_with(|| history::told(&why));
-                return Ok(());
+        if let Course::WentBack(why) = known.compare(here, &mark) {
+            if told.stopped.is_none() {
+                schema::stop(&mut self.link, known.number(), here, &why)?;
+                tracing::error!("ALARM: {}", history::told(&why));
             }
-            Course::Same | Course::Accepted => {
-                history.learn_all(here.number, &mark, self.read_ms);
-            }
+            self.stopped = told.stopped.or_else(|| Some(history::told(&why)));
+            return Ok(self.history.unwrap_or(here.number));
         }
-        // What was recorded in another history is forgotten, and no number of it is used again.
-        if self.history.is_some_and(|before| before != here.number) {
-            (self.writer, self.batch) = (draw(), 0);
-            self.link.ask(&[ask!(BEGIN_WRITER, self.writer, self.epoch, 0i64)])?;
-            tracing::warn!(
-                history = here.number,
-                "a person has accepted the history of the database"
-            );
-        } else {
-            self.batch = found;
-        }
-        self.history = Some(here.number);
-        Ok(())
+        self.stopped = told.stopped;
+        history.learn_all(here, &mark, self.read_ms);
+        Ok(here.number)
     }
 
     /// Why this process may record nothing here any more.

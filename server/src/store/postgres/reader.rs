@@ -392,7 +392,7 @@ impl Reader for PgReader {
                 }
                 told.stopped.get_or_insert_with(|| history::told(why));
             } else {
-                history.learn_all(told.history.number, &mark, at_ms);
+                history.learn_all(told.history, &mark, at_ms);
             }
             Ok(Some(VersionVector {
                 at_ms: turned.unwrap_or(at_ms),

@@ -3,7 +3,7 @@
 use super::link::{Link, PATIENCE, Target, Trouble, ask, draw};
 use super::rows::{CLOCK, InOrder, one};
 use super::{buyers, figures};
-use crate::store::history::{HISTORY, HistoryId, WENT_BACK, told};
+use crate::store::history::{HISTORY, HistoryId, Stop, WENT_BACK, told};
 use std::fmt;
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -114,7 +114,11 @@ impl Told {
         let stopped: Option<String> = row.next()?;
         let names: Option<String> = row.next()?;
         let unreadable = || Trouble::Unreadable(format!("meta.{HISTORY}"));
-        let reason = |kept: String| kept.split_once(' ').map_or(kept.clone(), |(_, why)| told(why));
+        // Whatever stands there, nobody records anything.
+        let reason = |kept: String| match Stop::read(&kept) {
+            Some(stop) => told(&stop.why),
+            None => told(&kept),
+        };
         Ok(Told {
             history: HistoryId::read(&history).ok_or_else(unreadable)?,
             stopped: stopped.map(reason),
@@ -124,16 +128,20 @@ impl Told {
 }
 
 /// Writes down that the database went back, by a process that knew a history of the number `known` and was just told
-/// that the database has the history `here`; and refuses all writers. If somebody has written it before, or a person has
-/// accepted another history since the database was asked, nothing is done.
+/// that the database has the history `here`; and refuses all writers. If a person has accepted another history since
+/// the database was asked, nothing is done: it must be asked again, as after any trouble.
 pub(super) fn stop(link: &mut Link, known: u64, here: HistoryId, why: &str) -> Result<(), Trouble> {
     let stopped = link.script("BEGIN").and_then(|()| {
         link.script(LOCK_WRITERS)?;
-        let told = Told::read(&link.ask(&[ask!(STATE)])?[0])?;
-        if told.stopped.is_some() || told.history != here {
-            return link.script("ROLLBACK");
+        let answers = link.ask(&[ask!(STATE), ask!(CLOCK)])?;
+        let told = Told::read(&answers[0])?;
+        if told.history != here {
+            return Err(Trouble::Lost("a person has accepted another history meanwhile".into()));
         }
-        link.ask(&[ask!(KEEP, WENT_BACK, format!("{known} {why}"))])?;
+        if told.stopped.is_none() {
+            let stop = Stop { known, at_ms: one(&answers[1])?, why: why.into() };
+            link.ask(&[ask!(KEEP, WENT_BACK, stop.text())])?;
+        }
         refuse_writers(link)?;
         link.script("COMMIT")
     });
@@ -147,19 +155,17 @@ pub(super) fn stop(link: &mut Link, known: u64, here: HistoryId, why: &str) -> R
 pub(super) fn accept(link: &mut Link) -> Result<Option<String>, Trouble> {
     link.script("BEGIN")?;
     refuse_writers(link)?;
-    let kept = get(link, WENT_BACK)?;
-    let Some(kept) = kept else {
+    let Some(kept) = get(link, WENT_BACK)? else {
         link.script("ROLLBACK")?;
         return Ok(None);
     };
     let answers = link.ask(&[ask!(STATE), ask!(CLOCK)])?;
-    let here = Told::read(&answers[0])?.history;
-    let (known, why) = kept.split_once(' ').unwrap_or(("0", &kept));
-    let number = here.number.max(known.parse().unwrap_or(0)) + 1;
-    let next = HistoryId { number, accepted_ms: one(&answers[1])? };
+    let (here, now_ms) = (Told::read(&answers[0])?.history, one(&answers[1])?);
+    let stop = Stop::read(&kept).unwrap_or(Stop { known: 0, at_ms: now_ms, why: kept });
+    let next = stop.accepted(here, now_ms);
     link.ask(&[ask!(PUT, HISTORY, next.text()), ask!(FORGET, WENT_BACK)])?;
     link.script("COMMIT")?;
-    Ok(Some(why.to_owned()))
+    Ok(Some(stop.why))
 }
 
 /// What is kept under a key.
