@@ -26,26 +26,29 @@ fn world(orders: u128) -> State {
     let mut state = State::default();
     step(&mut state, &Command::PutEvent { id: EVENT, spec });
     for order in (1..=orders).map(OrderId) {
-        let (name, email) = ("Ann".into(), String::new());
-        let buyer = Buyer { name, email, key: ANN, language: boxoffice::Language::EN };
-        let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
-        let (event, untagged, most_ms) = (EVENT, None, None);
-        step(
-            &mut state,
-            &Command::Hold {
-                order,
-                event,
-                buyer,
-                untagged,
-                lines,
-                terms: Terms::default(),
-                metadata: boxoffice::Metadata::default(),
-                most_ms,
-            },
-        );
+        step(&mut state, &hold(order));
         step(&mut state, &Command::Cancel { order });
     }
     state
+}
+
+/// Ann holds a ticket.
+fn hold(order: OrderId) -> Command {
+    Command::Hold {
+        order,
+        event: EVENT,
+        buyer: Buyer {
+            name: "Ann".into(),
+            email: String::new(),
+            key: ANN,
+            language: boxoffice::Language::EN,
+        },
+        untagged: None,
+        lines: vec![LineWish { ticket_type: "adult".into(), quantity: 1 }],
+        terms: Terms::default(),
+        metadata: boxoffice::Metadata::default(),
+        most_ms: None,
+    }
 }
 
 fn step(state: &mut State, command: &Command) {
@@ -168,26 +171,7 @@ fn one_command_erases_so_many_orders_and_no_more() {
 #[should_panic(expected = "Held needs its buyer")]
 fn no_change_takes_the_owner_of_a_held_order() {
     let mut state = world(0);
-    let buyer = Buyer {
-        name: "Ann".into(),
-        email: String::new(),
-        key: ANN,
-        language: boxoffice::Language::EN,
-    };
-    let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
-    let (order, event, untagged, most_ms) = (OrderId(1), EVENT, None, None);
-    step(
-        &mut state,
-        &Command::Hold {
-            order,
-            event,
-            buyer,
-            untagged,
-            lines,
-            terms: Terms::default(),
-            metadata: boxoffice::Metadata::default(),
-            most_ms,
-        },
-    );
-    state.apply(&Change::BuyerErased { order, event });
+    let order = OrderId(1);
+    step(&mut state, &hold(order));
+    state.apply(&Change::BuyerErased { order, event: EVENT });
 }

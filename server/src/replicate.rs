@@ -93,21 +93,14 @@ pub fn look(
 }
 
 /// Has the catalogue show what a look has found.
-pub fn take_in(
-    catalogue: &Catalogue,
-    versions: &VersionVector,
-    events: Option<Vec<Event>>,
-    last: &mut Seen,
-) {
-    if last.is_given_up(versions) {
+pub fn take_in(catalogue: &Catalogue, found: Look, last: &mut Seen) {
+    let Look { versions, events, .. } = found;
+    if last.is_given_up(&versions) {
         catalogue.forget_batches();
     }
     catalogue.refresh(events, &versions.mark, versions.at_ms);
-    *last = Seen {
-        history: versions.history,
-        is_new: versions.history != last.history,
-        mark: versions.mark.clone(),
-    };
+    last.is_new = versions.history != last.history;
+    (last.history, last.mark) = (versions.history, versions.mark);
 }
 
 /// Learns what other processes have committed and what time it is at the database, until the process
@@ -134,13 +127,13 @@ pub async fn follow(replica: Arc<Replica>, every: Duration) {
         let read = replica.reads.ask(read).await;
         replica.metrics.health.answered(read.is_ok());
         match read {
-            Ok(Some(Look { versions, events, took })) => {
-                reading = counted(reading, took);
+            Ok(Some(found)) => {
+                reading = counted(reading, found.took);
                 wait = wait.max(reading * 9);
                 tell_skew(&replica, &mut skewed);
-                tell_history(&replica, &versions);
-                tell_standby(&replica, &versions, &mut on_standby);
-                take_in(&replica.catalogue, &versions, events, &mut seen);
+                tell_history(&replica, &found.versions);
+                tell_standby(&replica, &found.versions, &mut on_standby);
+                take_in(&replica.catalogue, found, &mut seen);
                 if std::mem::take(&mut faults) > 0 {
                     tracing::info!("other processes' commits can be read again");
                 }

@@ -142,8 +142,9 @@ impl Process {
         let found = replicate::look(&mut self.reader, &self.clock, &self.seen);
         let found = found.map_err(|fault| fault.to_string())?;
         let found = found.ok_or("a shared database tells what was committed")?;
-        replicate::take_in(&self.catalogue, &found.versions, found.events, &mut self.seen);
-        Ok(found.versions.stopped.is_some())
+        let is_stopped = found.versions.stopped.is_some();
+        replicate::take_in(&self.catalogue, found, &mut self.seen);
+        Ok(is_stopped)
     }
 }
 

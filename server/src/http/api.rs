@@ -379,10 +379,7 @@ pub async fn order(
     let (id, actor) = authorized(&app, &id, &headers, Right::SeeOrders).await?;
     // Before the order itself, so that it is never said to be newer than it is.
     let changed_ms = app.sales.changed_ms(id).await?;
-    let order = app.sales.find(id).await.map_err(|no| match actor {
-        Actor::Buyer => no.into(),
-        _ => self::organiser::for_organiser(no.into()),
-    })?;
+    let order = app.sales.find(id).await.map_err(|no| refused(actor, no))?;
     let event = app.sales.event_of(&order).await?;
     let caller = known_caller(&app, &headers).await?;
     let changes = caller.is_some_and(|caller| caller.has(Right::ChangeOrders, Some(order.event)));
@@ -406,6 +403,24 @@ fn whole(app: &App, order: &Order, view: &nts_api::Order<'_>) -> Response {
     let mut answer = Json(view).into_response();
     ask_again(app, order, &mut answer);
     answer
+}
+
+/// An order in full, after a command of whoever may change it.
+async fn changed(app: &App, actor: Actor, order: &Order) -> Result<Response, Problem> {
+    let event = event_of(app, order).await?;
+    let view = match actor {
+        Actor::Buyer => view::order(app, order, &event, here()),
+        _ => view::order_for_organiser(app, order, &event, here()),
+    };
+    Ok(whole(app, order, &view))
+}
+
+/// Why something about an order was not done, in words for whoever asked.
+fn refused(actor: Actor, no: CommandError) -> Problem {
+    match actor {
+        Actor::Buyer => no.into(),
+        _ => self::organiser::for_organiser(no.into()),
+    }
 }
 
 /// Says in how many seconds to ask again for an order that waits for the provider.
@@ -502,11 +517,8 @@ pub async fn name_ticket(
     let (id, actor) = authorized(&app, &id, &headers, Right::ChangeOrders).await?;
     let number = ticket_number(&number)?;
     let body: NameBody = json(&headers, &body)?;
-    let order =
-        app.tickets.name(actor, id, number, &body.name).await.map_err(|no| match actor {
-            Actor::Buyer => no.into(),
-            _ => self::organiser::for_organiser(no.into()),
-        })?;
+    let named = app.tickets.name(actor, id, number, &body.name).await;
+    let order = named.map_err(|no| refused(actor, no))?;
     let event = event_of(&app, &order).await?;
     Ok(whole(&app, &order, &view::order(&app, &order, &event, lang)))
 }

@@ -328,22 +328,11 @@ fn sold_by_rules<D: Database>(desk: &mut Desk<D>) {
     desk.assert_equal();
     let kind = desk.model.events[&desk.event].spec.ticket_types[0].id.clone();
     let hold = |desk: &mut Desk<D>, name: &str, code: Option<&str>, quantity| -> OrderId {
-        let Command::Hold { order, event, buyer, untagged, lines, metadata, most_ms, .. } =
-            desk.hold_command(name, &kind, quantity)
-        else {
-            unreachable!()
-        };
-        let terms = Terms { code: code.map(String::from), ..Terms::default() };
-        desk.run(&[Command::Hold {
-            order,
-            event,
-            buyer,
-            untagged,
-            lines,
-            terms,
-            metadata,
-            most_ms,
-        }]);
+        let mut hold = desk.hold_command(name, &kind, quantity);
+        let Command::Hold { order, terms, .. } = &mut hold else { unreachable!() };
+        let order = *order;
+        *terms = Terms { code: code.map(String::from), ..Terms::default() };
+        desk.run(&[hold]);
         order
     };
     let counts = |desk: &Desk<D>| -> Vec<(u32, u32)> {
@@ -678,23 +667,12 @@ fn readdressed<D: Database>(desk: &mut Desk<D>) {
     };
     // The orders of buyers with addresses.
     let hold = |desk: &mut Desk<D>, name: &str, kind: &str, quantity| -> OrderId {
-        let Command::Hold { order, event, mut buyer, untagged, lines, terms, metadata, most_ms } =
-            desk.hold_command(name, kind, quantity)
-        else {
-            unreachable!()
-        };
+        let mut hold = desk.hold_command(name, kind, quantity);
+        let Command::Hold { order, buyer, .. } = &mut hold else { unreachable!() };
+        let order = *order;
         buyer.email = format!("{name}@example.org");
         buyer.key = crate::identity::buyer_key("", &buyer.email);
-        desk.run(&[Command::Hold {
-            order,
-            event,
-            buyer,
-            untagged,
-            lines,
-            terms,
-            metadata,
-            most_ms,
-        }]);
+        desk.run(&[hold]);
         order
     };
     let pay = |desk: &mut Desk<D>, order| {

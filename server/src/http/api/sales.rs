@@ -1,9 +1,8 @@
 //! Tickets that the organiser gives away or sells, corrected names, and answers to the questions of an event.
 
 use super::organiser::{for_organiser, known_order};
-use super::{authorized, event_of, metadata, whole, wish};
+use super::{authorized, changed, event_of, metadata, refused, wish};
 use crate::access::Right;
-use crate::actor::Actor;
 use crate::http::auth::caller;
 use crate::http::extract::{Sent, SentByStaff, expect_type, json, receive};
 use crate::http::idempotency::keyed;
@@ -147,16 +146,9 @@ pub async fn put_answers(
         ticket: given.ticket,
         value: given.answer,
     });
-    let order = app.sales.answer(actor, id, answers.collect()).await.map_err(|no| match actor {
-        Actor::Buyer => no.into(),
-        _ => for_organiser(no.into()),
-    })?;
-    let event = event_of(&app, &order).await?;
-    let view = match actor {
-        Actor::Buyer => view::order(&app, &order, &event, here()),
-        _ => view::order_for_organiser(&app, &order, &event, here()),
-    };
-    Ok(whole(&app, &order, &view))
+    let answered = app.sales.answer(actor, id, answers.collect()).await;
+    let order = answered.map_err(|no| refused(actor, no))?;
+    changed(&app, actor, &order).await
 }
 
 /// `PUT /api/v1/orders/{id}/metadata`. It needs no idempotency key: the same again changes nothing.
@@ -170,19 +162,13 @@ pub async fn put_metadata(
     let Sent { headers, body } = receive(request, &app, limit).await?;
     let MetadataBody { metadata: strings } = json(&headers, &body)?;
     let metadata = metadata(strings, "Nothing was changed.")?;
-    let order = app.sales.put_metadata(actor, id, metadata).await.map_err(|no| match (no, actor) {
-        (CommandError::Refused(Refusal::BuyerErased), _) => Problem::new(
+    let order = app.sales.put_metadata(actor, id, metadata).await.map_err(|no| match no {
+        CommandError::Refused(Refusal::BuyerErased) => Problem::new(
             ProblemCode::BuyerErased,
             "The buyer of this order was erased, and its metadata as well: it takes none any more. Nothing was \
              changed.",
         ),
-        (no, Actor::Buyer) => no.into(),
-        (no, _) => for_organiser(no.into()),
+        no => refused(actor, no),
     })?;
-    let event = event_of(&app, &order).await?;
-    let view = match actor {
-        Actor::Buyer => view::order(&app, &order, &event, here()),
-        _ => view::order_for_organiser(&app, &order, &event, here()),
-    };
-    Ok(whole(&app, &order, &view))
+    changed(&app, actor, &order).await
 }

@@ -79,13 +79,7 @@ const OTHER_EPOCHS: &str = "UPDATE writers SET epoch = epoch # $1";
 pub(super) fn refuse_writers(link: &mut Link) -> Result<(), Trouble> {
     link.script(LOCK_WRITERS)?;
     // Any number but 0, by which none would change.
-    let other = loop {
-        match draw() {
-            0 => {}
-            drawn => break drawn,
-        }
-    };
-    link.ask(&[ask!(OTHER_EPOCHS, other)])?;
+    link.ask(&[ask!(OTHER_EPOCHS, draw() | 1)])?;
     Ok(())
 }
 
@@ -132,7 +126,7 @@ impl Told {
 /// the database was asked, nothing is done: it must be asked again, as after any trouble.
 pub(super) fn stop(link: &mut Link, known: u64, here: HistoryId, why: &str) -> Result<(), Trouble> {
     let stopped = link.script("BEGIN").and_then(|()| {
-        link.script(LOCK_WRITERS)?;
+        refuse_writers(link)?;
         let answers = link.ask(&[ask!(STATE), ask!(CLOCK)])?;
         let told = Told::read(&answers[0])?;
         if told.history != here {
@@ -142,7 +136,6 @@ pub(super) fn stop(link: &mut Link, known: u64, here: HistoryId, why: &str) -> R
             let stop = Stop { known, at_ms: one(&answers[1])?, why: why.into() };
             link.ask(&[ask!(KEEP, WENT_BACK, stop.text())])?;
         }
-        refuse_writers(link)?;
         link.script("COMMIT")
     });
     if stopped.is_err() {

@@ -167,19 +167,24 @@ const PUT_BUYERS_OF_ORDERS: &str = "WITH put AS (
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
 // Not of an order whose buyer is erased, whatever was decided: its key is its id.
-const PUT_ANSWERS: &str = "WITH put AS (
-    UPDATE orders o SET answers = d.answers
-    FROM unnest($1::bigint[], $2::uuid[], $3::bytea[]) AS d (event, id, answers)
+macro_rules! put_unless_erased {
+    ($column:literal, $type:literal) => {
+        concat!(
+            "WITH put AS (
+    UPDATE orders o SET ",
+            $column,
+            " = d.value
+    FROM unnest($1::bigint[], $2::uuid[], $3::",
+            $type,
+            "[]) AS d (event, id, value)
     WHERE o.event = d.event AND o.id = d.id AND o.buyer_key <> o.id
     RETURNING 1)
-    SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
-// The same of metadata.
-const PUT_METADATA: &str = "WITH put AS (
-    UPDATE orders o SET metadata = d.metadata
-    FROM unnest($1::bigint[], $2::uuid[], $3::text[]) AS d (event, id, metadata)
-    WHERE o.event = d.event AND o.id = d.id AND o.buyer_key <> o.id
-    RETURNING 1)
-    SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
+    SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put"
+        )
+    };
+}
+const PUT_ANSWERS: &str = put_unless_erased!("answers", "bytea");
+const PUT_METADATA: &str = put_unless_erased!("metadata", "text");
 // Only orders that gave their places back, whatever was decided.
 const FORGET_ORDERS: &str = "WITH gone AS (
     DELETE FROM orders o USING unnest($1::bigint[], $2::uuid[]) AS d (event, id)
