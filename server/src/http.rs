@@ -54,7 +54,8 @@ pub fn router(app: Arc<App>) -> Router {
 /// All routes and some more, treated alike: benchmarks compare with a route of their own.
 pub fn router_with(app: Arc<App>, more: Router<Arc<Site>>) -> Router {
     let site = Site::new(app);
-    routes::router(&site.config, site.sandbox.is_some())
+    let router = site.routes.router.clone();
+    router
         .merge(more)
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

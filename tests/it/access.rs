@@ -379,7 +379,7 @@ fn show(places: u32) -> Value {
 struct Setup {
     server: Server,
     stripe: Option<Stripe>,
-    routes: Vec<Described>,
+    routes: &'static [Described],
     /// Signed in, with every right.
     owner: Visitor,
     /// A session that has ended.
@@ -410,7 +410,7 @@ impl Setup {
         let page = server.get("/events/rock").text();
         let picture = page.split("/pictures/").nth(1).expect("a picture").split('"').next();
         PICTURE.get_or_init(|| picture.expect("its end").to_owned());
-        let routes = routes(&Config::from_flags(flags).unwrap(), stripe.is_none());
+        let routes = routes(&Config::from_flags(flags).unwrap(), stripe.is_none()).all();
         let mut owner = staff::owner(&server);
         let link = staff::invite(&server, &mut owner, MEMBER, "door", "");
         staff::accept(&server, &link, "");
@@ -1076,7 +1076,7 @@ fn each_route_with_each_credential(setup: &Setup, in_each_state: bool) {
     let states = [State::Held, State::Asked, State::Paid, State::Released, State::Reserved];
     let victims = states.map(|state| setup.victim(state));
     let mut refused = 0;
-    for route in &setup.routes {
+    for route in setup.routes {
         let on = entry(route, "").map(|entry| entry.on);
         let at = states.iter().position(|state| Some(*state) == on).unwrap_or(0);
         let all = in_each_state || route.access == Access::Payment;
@@ -1089,7 +1089,7 @@ fn each_route_with_each_credential(setup: &Setup, in_each_state: bool) {
     }
     let least = if in_each_state { 800 } else { 160 };
     assert!(refused > least, "{refused}");
-    for route in &setup.routes {
+    for route in setup.routes {
         serves_who_may(setup, route);
     }
 }
@@ -1209,7 +1209,7 @@ fn a_draft_is_unknown_to_whoever_has_no_role_of_it() {
     let none = uuid::Uuid::from_u128(uuid::Uuid::try_parse(&of.id).unwrap().as_u128() ^ 1);
     let none = none.to_string();
     let (mut asked, mut gone) = (0, 0);
-    for route in &setup.routes {
+    for route in setup.routes {
         let is_staff =
             matches!(route.access, Access::Staff(_) | Access::Office(_) | Access::OrderOrStaff(_));
         // Making an event needs the role for all events, whether there is one of this name or not.
@@ -1254,7 +1254,7 @@ fn each_route_with_each_role() {
     let setup = Setup::start("access-roles", Some(Stripe::start()), true);
     let members = members(&setup);
     let (mut allowed, mut denied) = (0, 0);
-    for route in &setup.routes {
+    for route in setup.routes {
         let right = match route.access {
             Access::Staff(right) | Access::Office(right) | Access::OrderOrStaff(right) => right,
             _ => continue,

@@ -95,7 +95,7 @@ fn each_command_of_the_page_works_when_it_is_pasted() {
     // Each is asked of a server of its own, as after the first start.
     let routes = routes(&Config::from_flags([""; 0]).unwrap(), true);
     let mut tried = 0;
-    for route in &routes {
+    for route in routes.all() {
         let Some(operation) = &route.operation else { continue };
         let dir = Dir::new("docs");
         let server = Server::start(&dir);

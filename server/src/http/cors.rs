@@ -62,7 +62,7 @@ pub(super) fn preflight(site: &Site, request: &Request, route: &str) -> Option<R
     }
     let wanted = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?.to_str().ok()?;
     headers.get(header::ORIGIN)?;
-    let here: Vec<&Described> = site.routes.iter().filter(|r| r.path == route).collect();
+    let here: Vec<&Described> = site.routes.of_path(route).collect();
     let of_route = here.iter().find(|r| r.method.as_str() == wanted)?;
     let sends = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS);
     let sends_key = sends.iter().any(|value| {
@@ -102,11 +102,9 @@ pub(super) fn readers(site: &Site, request: &Request, route: &str) -> (Readers, 
         return (Readers::None, any);
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    if reads && !headers.contains_key(header::AUTHORIZATION) {
-        let of_route = site.routes.iter().find(|r| r.path == route && r.method == Method::GET);
-        if of_route.is_some_and(is_public) {
-            return (Readers::All, any);
-        }
+    let without_a_key = reads && !headers.contains_key(header::AUTHORIZATION);
+    if without_a_key && site.routes.one(route, &Method::GET).is_some_and(is_public) {
+        return (Readers::All, any);
     }
     match named(site, headers) {
         Some(origin) => (Readers::Named, origin.clone()),

@@ -67,7 +67,7 @@ impl Query {
 pub(super) fn refusal(site: &Site, request: &Request, route: &str) -> Option<Problem> {
     let query = request.uri().query().filter(|query| !query.is_empty())?;
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    let described = site.routes.iter().find(|r| r.path == route && r.method == *method)?;
+    let described = site.routes.one(route, method)?;
     route.starts_with("/api/").then(|| check(query, &described.query))?
 }
 

@@ -24,7 +24,8 @@ use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, on};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 /// Who may use a route. What a handler asks for is its own business; here stands what it must ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,21 +144,63 @@ impl Routes {
 /// How the path of each route of the API begins.
 const API: &str = "/api/";
 
-/// All routes of a server with these settings. `sandbox`: it serves with the sandbox, and no money moves.
-pub fn routes(config: &Config, sandbox: bool) -> Vec<Described> {
-    build(config, sandbox).list
+/// The routes of a kind of server: its router without its state, and the list with an index.
+pub struct Table {
+    pub(super) router: Router<Arc<Site>>,
+    list: Vec<Described>,
+    /// Where the routes of a path stand in the list.
+    of_path: BTreeMap<&'static str, Vec<usize>>,
 }
 
-/// The router of a server with these settings.
-pub(super) fn router(config: &Config, sandbox: bool) -> Router<Arc<Site>> {
-    build(config, sandbox).router
+impl Table {
+    fn of(kind: Kind) -> Table {
+        let Routes { router, list } = list(kind).all_described();
+        let mut of_path: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
+        for (at, route) in list.iter().enumerate() {
+            of_path.entry(route.path).or_default().push(at);
+        }
+        Table { router, list, of_path }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Described] {
+        &self.list
+    }
+
+    /// Those of a path with its parameters in braces, one for each method.
+    pub(super) fn of_path(&self, path: &str) -> impl Iterator<Item = &Described> {
+        self.of_path.get(path).into_iter().flatten().map(|at| &self.list[*at])
+    }
+
+    /// That of a path and a method; `HEAD` is not among them.
+    pub(super) fn one(&self, path: &str, method: &Method) -> Option<&Described> {
+        self.of_path(path).find(|route| route.method == *method)
+    }
 }
 
-fn build(config: &Config, sandbox: bool) -> Routes {
-    list(config, sandbox).all_described()
+/// What of a server's settings decides which routes it has.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// It serves with the sandbox, and no money moves.
+    sandbox: bool,
+    /// Whoever knows a name may read the list of the old routes.
+    demo: bool,
+    /// The provider's messages can be checked.
+    hears_provider: bool,
 }
 
-fn list(config: &Config, sandbox: bool) -> Routes {
+/// All routes of a server with these settings. `sandbox`: it serves with the sandbox, and no money moves. They are
+/// built once in a process.
+pub fn routes(config: &Config, sandbox: bool) -> &'static Table {
+    static TABLES: [OnceLock<Table>; 8] = [const { OnceLock::new() }; 8];
+    let hears_provider = !config.stripe_webhook_secret.is_empty();
+    let kind = Kind { sandbox, demo: config.demo(), hears_provider };
+    let number =
+        usize::from(sandbox) | usize::from(kind.demo) << 1 | usize::from(hears_provider) << 2;
+    TABLES[number].get_or_init(|| Table::of(kind))
+}
+
+fn list(kind: Kind) -> Routes {
     use Access::*;
     use Right::*;
     let mut routes = Routes { router: Router::new(), list: Vec::new() };
@@ -432,23 +475,23 @@ fn list(config: &Config, sandbox: bool) -> Routes {
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);
     // A name is no credential where money is taken.
-    let charges = if sandbox { AnyoneInTheDemo } else { OrderForm };
-    let list = if config.demo() { AnyoneInTheDemo } else { Staff(SeeOrders) };
+    let charges = if kind.sandbox { AnyoneInTheDemo } else { OrderForm };
+    let list = if kind.demo { AnyoneInTheDemo } else { Staff(SeeOrders) };
     routes
         .post("/nts/v1/reserve", Anyone, legacy::reserve)
         .post("/nts/v1/charge", charges, legacy::charge)
         .get("/nts/v1/list-guests", list, legacy::list_guests)
         .takes(&["after"]);
-    if sandbox {
+    if kind.sandbox {
         routes
             .get("/orders/{id}/{secret}/mails/{n}", OrderPath, order_mail::show)
             .get("/sandbox/authenticate/{intent}", Payment, sandbox_bank::show)
             .post("/sandbox/authenticate/{intent}", Payment, sandbox_bank::answer)
             .post("/nts/v1/debug/reset", AnyoneInTheDemo, legacy::reset);
-    } else if config.stripe_webhook_secret.is_empty() {
-        routes.post("/stripe/webhook", Nobody, stripe_webhook::not_set_up);
-    } else {
+    } else if kind.hears_provider {
         routes.post("/stripe/webhook", Provider, stripe_webhook::hear);
+    } else {
+        routes.post("/stripe/webhook", Nobody, stripe_webhook::not_set_up);
     }
     routes
 }

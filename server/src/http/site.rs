@@ -2,7 +2,7 @@
 
 use super::legacy::Reservations;
 use super::openapi;
-use super::routes::{Described, routes};
+use super::routes::{Table, routes};
 use super::shown::PageCache;
 use crate::app::App;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub struct Site {
     app: Arc<App>,
     /// What is served.
-    pub routes: Vec<Described>,
+    pub routes: &'static Table,
     /// The description of the API, as a document and as a page.
     pub openapi: openapi::Served,
     /// Pages of events that many ask for.

@@ -93,7 +93,7 @@ struct ProblemShown {
 
 /// `GET /docs/api`
 pub async fn page(State(site): State<Arc<Site>>) -> Response {
-    let content = site.openapi.page(|| content(&site.routes, site.links.base()));
+    let content = site.openapi.page(|| content(site.routes.all(), site.links.base()));
     let page = Page { frame: Frame::english(&site), content };
     crate::http::page::page(&page)
 }
