@@ -3,7 +3,7 @@
 
 use boxoffice::TimeMs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tokio::time::Instant;
 
 /// Where the time comes from.
@@ -39,53 +39,80 @@ impl Clock {
             }
         }
     }
+
+    /// A clock that begins with this one's time and then only runs on, whoever sets this one: by the machine's monotonic
+    /// clock. Of a manual clock, the clock itself.
+    fn steady(&self) -> Clock {
+        match self {
+            Clock::Manual(_) => self.clone(),
+            Clock::System | Clock::Virtual { .. } => Clock::Virtual {
+                begun: Instant::now(),
+                begun_ms: self.now_ms(),
+                ahead_ms: Arc::default(),
+            },
+        }
+    }
 }
 
 /// The time on the money path: the database's. Where several processes share a database, what they
-/// record is dated by its clock, and the own clock of each may be wrong by seconds. This is the own
-/// clock, corrected by what was seen of the database's; where nobody shares it, nothing is corrected.
+/// record is dated by its clock, and the own clock of each may be wrong by seconds, and be set at any moment. So this is
+/// what was seen of the database's clock, and what has passed since by a clock that nobody sets. Where nobody shares the
+/// database, it is the own clock.
 pub struct DatabaseClock {
     own: Clock,
-    /// How far the database's clock is ahead of the own one; below 0 it is behind.
+    steady: Clock,
+    /// How far the database's clock is ahead of the steady one; below 0 it is behind.
     ahead_ms: AtomicI64,
+    /// Whether the database's clock was seen.
+    shared: AtomicBool,
 }
 
 impl DatabaseClock {
-    /// Not corrected yet.
+    /// Nothing was seen yet.
     pub fn new(own: Clock) -> DatabaseClock {
-        DatabaseClock { own, ahead_ms: AtomicI64::new(0) }
+        let steady = own.steady();
+        DatabaseClock { own, steady, ahead_ms: AtomicI64::new(0), shared: AtomicBool::new(false) }
     }
 
     /// The database's time, as far as it is known.
     pub fn now_ms(&self) -> TimeMs {
-        self.own.now_ms().saturating_add(self.ahead_ms())
+        if !self.shared.load(Ordering::SeqCst) {
+            return self.own.now_ms();
+        }
+        self.steady.now_ms().saturating_add(self.ahead_ms.load(Ordering::SeqCst))
     }
 
-    /// The process's own time: for measuring between two moments, and never to be compared with
-    /// what is recorded.
+    /// The process's own time, which may be wrong.
     pub fn own_ms(&self) -> TimeMs {
         self.own.now_ms()
     }
 
+    /// For measuring between two moments, and never to be compared with what is recorded.
+    pub fn steady_ms(&self) -> TimeMs {
+        self.steady.now_ms()
+    }
+
     /// How far the database's clock is ahead of the own one; below 0 it is behind.
     pub fn ahead_ms(&self) -> i64 {
-        self.ahead_ms.load(Ordering::SeqCst)
+        self.now_ms().saturating_sub(self.own_ms())
     }
 
     /// The database was seen to be at `at_ms`, some time ago: it is at least as late now.
     pub fn saw(&self, at_ms: TimeMs) {
-        self.ahead_ms.fetch_max(at_ms.saturating_sub(self.own.now_ms()), Ordering::SeqCst);
+        self.ahead_ms.fetch_max(at_ms.saturating_sub(self.steady_ms()), Ordering::SeqCst);
+        self.shared.store(true, Ordering::SeqCst);
     }
 
-    /// The database was seen to be at `at_ms` at some moment between two of our own ones. What is
+    /// The database was seen to be at `at_ms` at some moment between two of [`DatabaseClock::steady_ms`]. What is
     /// known already stays, as far as that allows it.
     pub fn saw_between(&self, at_ms: TimeMs, asked_ms: TimeMs, heard_ms: TimeMs) {
         // A clock that was set back in between tells nothing.
         if heard_ms >= asked_ms {
-            let known = self.ahead_ms();
+            let known = self.ahead_ms.load(Ordering::SeqCst);
             let ahead = known.clamp(at_ms.saturating_sub(heard_ms), at_ms.saturating_sub(asked_ms));
             // A commit that was told meanwhile may have seen more: the next look finds out.
             _ = self.ahead_ms.compare_exchange(known, ahead, Ordering::SeqCst, Ordering::SeqCst);
+            self.shared.store(true, Ordering::SeqCst);
         }
     }
 }
@@ -146,6 +173,26 @@ mod tests {
         clock.saw(1);
         clock.saw_between(13_150, 10_150, 10_170);
         assert_eq!(clock.ahead_ms(), 2_990);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_does_not_move_what_is_known_of_the_database() {
+        let ahead = Arc::new(AtomicI64::new(700));
+        let (begun, ahead_ms) = (Instant::now(), Arc::clone(&ahead));
+        let clock = DatabaseClock::new(Clock::Virtual { begun, begun_ms: 50_000, ahead_ms });
+        ahead.store(-9_000, Ordering::SeqCst);
+        assert!(clock.now_ms() < 50_000, "nobody shares the database: the own clock");
+        let asked = clock.steady_ms();
+        clock.saw_between(900_000, asked, asked);
+        for jump in [120_000, -120_000] {
+            ahead.store(jump, Ordering::SeqCst);
+            // The test itself takes less than a minute.
+            let now = clock.now_ms();
+            assert!((900_000..960_000).contains(&now), "{now} after a jump by {jump}");
+            assert_eq!(clock.ahead_ms().signum(), 1, "told of the own clock");
+        }
+        clock.saw(970_000);
+        assert!((970_000..1_030_000).contains(&clock.now_ms()), "a commit tells of a later moment");
     }
 
     #[test]

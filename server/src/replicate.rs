@@ -41,10 +41,10 @@ pub fn read_versions(
     reader: &mut dyn Reader,
     clock: &DatabaseClock,
 ) -> Result<Option<VersionVector>, Fault> {
-    let asked_ms = clock.own_ms();
+    let asked_ms = clock.steady_ms();
     let versions = reader.versions()?;
     if let Some(versions) = &versions {
-        clock.saw_between(versions.at_ms, asked_ms, clock.own_ms());
+        clock.saw_between(versions.at_ms, asked_ms, clock.steady_ms());
     }
     Ok(versions)
 }
