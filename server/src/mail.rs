@@ -34,6 +34,10 @@ pub enum Letter {
         started_ms: TimeMs,
         /// Where it was to be.
         place: String,
+        /// The last serial number of a ticket that was issued before, while it is to be found out who is told; 0:
+        /// not known. The time of an order does not tell who ordered before: clocks are set back.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        issued: u32,
     },
     /// The event does not take place.
     EventCanceled(Of),
@@ -68,6 +72,10 @@ impl Of {
     pub fn event(self) -> EventId {
         EventId(self.event)
     }
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// The subject of a letter to the address that an order had before: it alone still goes there.
@@ -128,6 +136,9 @@ impl Letter {
 
     /// The same to the buyer of another order of the event.
     pub fn to(mut self, order: OrderId) -> Letter {
+        if let Letter::Moved { issued, .. } = &mut self {
+            *issued = 0;
+        }
         match &mut self {
             Letter::Tickets(of)
             | Letter::Again(of)
@@ -289,7 +300,7 @@ mod tests {
                 r#"{"tickets":{"order":340282366920938463463374607431768211455,"event":18446744073709551615}}"#,
             ),
             (Letter::Refunded(of, u128::MAX), ""),
-            (Letter::Moved { of, started_ms: -1, place }, ""),
+            (Letter::Moved { of, started_ms: -1, place, issued: 7 }, ""),
             (Letter::Lost, r#""lost""#),
         ] {
             let text = serde_json::to_string(&letter).expect("written");

@@ -52,7 +52,7 @@ async fn step(outbox: &Outbox) -> Result<bool, String> {
     let orders = orders.map_err(|fault| fault.to_string())?;
     let now = outbox.clock.now_ms();
     let mut changes: Vec<RecordChange> = Vec::new();
-    let to_be_told = orders.orders.iter().filter(|order| is_told(order, &job));
+    let to_be_told = orders.orders.iter().filter(|order| is_told(order, &job, &letter));
     changes.extend(to_be_told.map(|order| {
         let letter = letter.clone().to(order.id);
         mail_message(id(&job, order.id), &letter, &order.buyer.email, now).add()
@@ -64,10 +64,17 @@ async fn step(outbox: &Outbox) -> Result<bool, String> {
 }
 
 /// Whether the buyer of an order has tickets, and has ordered them before.
-fn is_told(order: &Order, job: &MailJob) -> bool {
+fn is_told(order: &Order, job: &MailJob, letter: &Letter) -> bool {
+    let issued_before = match letter {
+        Letter::Moved { issued, .. } => order.tickets.iter().any(|t| t.serial <= *issued),
+        _ => false,
+    };
     let valid = order.tickets.iter().any(|ticket| ticket.state == TicketState::Valid);
     let paid = matches!(order.state, OrderState::Paid | OrderState::Refunding);
-    valid && paid && !order.buyer.email.is_empty() && order.placed_ms <= job.at_ms
+    valid
+        && paid
+        && !order.buyer.email.is_empty()
+        && (order.placed_ms <= job.at_ms || issued_before)
 }
 
 /// The id of a message: that of its job's time, and a digest of both.

@@ -17,7 +17,7 @@ use boxoffice::{
 use nts_testkit::fixtures::event_spec;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
@@ -82,6 +82,8 @@ struct World {
     metrics: Arc<Metrics>,
     catalogue: Arc<Catalogue>,
     event: EventId,
+    /// How far the clock is ahead.
+    ahead_ms: Arc<AtomicI64>,
     tasks: JoinSet<()>,
 }
 
@@ -118,7 +120,8 @@ impl World {
         let dir = std::env::temp_dir().join(format!("nts-mailing-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let ahead_ms = Arc::new(AtomicI64::new(0));
-        let clock = Clock::Virtual { begun: Instant::now(), begun_ms: BEGUN_MS, ahead_ms };
+        let (begun, ahead) = (Instant::now(), Arc::clone(&ahead_ms));
+        let clock = Clock::Virtual { begun, begun_ms: BEGUN_MS, ahead_ms: ahead };
         let store = SqliteStore::open(&dir.join("nts.db"), clock.clone()).unwrap().store;
         let reads = Reads::inline(Box::new(store.own_reader().unwrap()));
         let metrics = Arc::new(Metrics::default());
@@ -146,7 +149,7 @@ impl World {
         let catalogue = Arc::new(Catalogue::new(vec![]));
         let (post, catalogue) = (Arc::new(Post::default()), catalogue);
         let mut world =
-            World { dir, queue, outbox, mailing, post, metrics, catalogue, event, tasks };
+            World { dir, queue, outbox, mailing, post, metrics, catalogue, event, ahead_ms, tasks };
         world.put(spec(price_minor)).await;
         world.tasks.spawn(fan_out(world.outbox.clone()));
         world
@@ -494,6 +497,24 @@ async fn everybody_with_tickets_is_told_once_that_the_event_moves() {
     seconds(60).await;
     let told = world.post.came.lock().unwrap()[all..].to_vec();
     assert!(told.iter().filter(|(to, _)| to == "p7@example.com").count() <= 1, "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_ordered_before_a_move_is_told_though_the_clock_was_set_back_meanwhile() {
+    let world = World::new("set-back", 0).await;
+    world.ahead_ms.store(3_600_000, Ordering::SeqCst);
+    let order = world.paid("ann@example.com").await;
+    world.ahead_ms.store(0, Ordering::SeqCst);
+    world.put(EventSpec { place: "Hall 2".into(), ..spec(0) }).await;
+    let job = world.mailing.reads.ask(|reader| page::<MailJob>(reader.tables(), None, 9));
+    assert_eq!(job.await.unwrap().len(), 1, "it is not worked on yet");
+    world.ahead_ms.store(10, Ordering::SeqCst);
+    let later = world.paid("later@example.com").await;
+    seconds(10).await;
+    assert!(world.owed(order).await.contains(&"moved".to_owned()));
+    assert_eq!(world.owed(later).await, ["tickets"]);
+    let rows = world.rows().await;
+    assert!(rows.iter().all(|row| !row.payload.contains("issued")), "only the job needs it");
 }
 
 #[tokio::test(start_paused = true)]

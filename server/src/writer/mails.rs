@@ -174,7 +174,7 @@ impl Mails {
         }
         let of = Of { order: 0, event: event.id.0 };
         let (started_ms, place) = (old.starts_ms, old.place.clone());
-        let letter = Letter::Moved { of, started_ms, place };
+        let letter = Letter::Moved { of, started_ms, place, issued: known.serials };
         let letter = serde_json::to_string(&letter).expect("a letter is JSON");
         let (id, at_ms) = (self.id(), self.at_ms);
         let done = OrderId(0);

@@ -114,7 +114,12 @@ fn void() -> Order {
 }
 
 fn moved() -> Letter {
-    Letter::Moved { of: OF, started_ms: STARTS_MS - 86_400_000, place: "Town Hall".into() }
+    Letter::Moved {
+        of: OF,
+        started_ms: STARTS_MS - 86_400_000,
+        place: "Town Hall".into(),
+        issued: 0,
+    }
 }
 
 /// Each mail about an order: its name, what it is, and the order then.
@@ -306,7 +311,8 @@ fn names_are_only_text() {
 #[test]
 fn what_has_nothing_to_tell_is_not_sent() {
     let composer = composer("needless", true);
-    let stays = Letter::Moved { of: OF, started_ms: STARTS_MS, place: event().spec.place };
+    let stays =
+        Letter::Moved { of: OF, started_ms: STARTS_MS, place: event().spec.place, issued: 0 };
     let other = Letter::Refunded(OF, 1);
     for (letter, order) in [
         (Letter::Tickets(OF), all_refunded()),
