@@ -158,7 +158,7 @@ pub struct Auditor {
     /// Whose each order was when it was placed.
     owners: BTreeMap<OrderId, Buyer>,
     /// The people who were to be erased, by their addresses.
-    erase_people: BTreeSet<String>,
+    erase_people: BTreeMap<String, Question>,
     /// The orders whose buyers were to be erased.
     erase_orders: BTreeSet<OrderId>,
     /// What it knows of mails.

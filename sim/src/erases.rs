@@ -48,9 +48,11 @@ async fn erase(world: &Arc<World>, rng: &mut Rng, whom: &Whom) {
             json!({"order": uuid::Uuid::from_u128(id.0).to_string(), "dry_run": dry_run})
         }
     };
+    let dry = if dry_run { ", but only to see" } else { "" };
+    world.tell(None, format!("organiser: erases {whom:?}{dry}"));
     let asked = world.audit(|a, _, at| {
         if !dry_run {
-            a.erase_asked(whom);
+            a.erase_asked(at, whom);
         }
         a.question(at)
     });

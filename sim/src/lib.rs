@@ -280,7 +280,10 @@ async fn calm(world: &Arc<World>) {
     };
     world.audit(|auditor, trace, at| auditor.settled(trace, at, &ledger, &authorised, &given));
     let ended = world.plan.ends_ms.is_some();
-    world.audit(|auditor, trace, at| auditor.all_mails_sent(trace, at, ended));
+    let missed = world.audit(|auditor, trace, at| auditor.all_mails_sent(trace, at, ended));
+    if let Some(order) = missed {
+        world.tell_mails(order);
+    }
     if world.plan.hook() {
         world.audit(|auditor, trace, at| auditor.all_hooks_told(trace, at));
     }

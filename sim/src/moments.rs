@@ -14,7 +14,7 @@ use crate::trace::Promise;
 use crate::world::World;
 use boxoffice::door::{DoorKeys, DoorState};
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Change, Command, Keys, OrderId, Reply, TimeMs};
+use boxoffice::{Change, Command, EventSpec, Keys, OrderId, Reply, TimeMs};
 use nts_server::store::{Batch, Fault, Loaded, RequestKey, Store};
 use nts_server::writer::{self, Answer, CommandOutcome, Committed, Job, Writer};
 use std::panic::AssertUnwindSafe;
@@ -62,6 +62,8 @@ struct Now {
     loads: u32,
     /// The time of the last load.
     now_ms: Option<TimeMs>,
+    /// What events were to become by what was handed to the store, until it is known what came of it.
+    puts: Vec<EventSpec>,
 }
 
 /// The order that a command is about, and whether somebody outside asks it.
@@ -123,7 +125,8 @@ impl Step {
             let hears = Some(hears).filter(|_| !answer.is_closed());
             Some(Caller { answer, hears, order, outside, left_at: None })
         });
-        *self.now() = Now { callers: callers.collect(), loads: 0, now_ms: None };
+        let (callers, now) = (callers.collect(), &mut *self.now());
+        *now = Now { callers, loads: 0, now_ms: None, puts: std::mem::take(&mut now.puts) };
     }
 
     /// It has ended: its answers go to their callers.
@@ -171,12 +174,15 @@ impl Step {
     /// What is about to be committed must be decided as of the last load, and hold nothing for who
     /// had gone before that.
     fn look_at(&self, world: &World, batch: &Batch<'_>) {
-        let now = &*self.now();
+        let now = &mut *self.now();
         if now.now_ms != Some(batch.now_ms) {
             let text = "a batch is committed that was not decided as of its last load";
             world.broken(Promise::NothingLost, None, text);
         }
         for change in batch.changes {
+            if let Change::EventPut(event) = change {
+                now.puts.push(event.spec.clone());
+            }
             let Change::OrderPlaced(order) = change else { continue };
             let gone = |c: &Caller| c.left_at.is_some_and(|left_at| left_at < now.loads);
             if now.callers.iter().any(|c| c.order == Some(order.id) && gone(c)) {
@@ -207,8 +213,14 @@ pub fn step(world: &Arc<World>, machine: &Machine, hand: &mut InHand) -> bool {
         return false;
     };
     machine.step.end(world, &mut committed);
-    // What is known of a batch in doubt only now was decided before.
-    asked.exact &= committed.uncertain_since.is_none();
+    // What is known of a batch in doubt only now was decided before. What it was to put may become known later.
+    let is_known = committed.uncertain_since.is_none();
+    asked.exact &= is_known;
+    let puts = &mut machine.step.now().puts;
+    asked.puts.extend(puts.iter().cloned());
+    if is_known {
+        puts.clear();
+    }
     look(world, machine, &committed, &asked);
     hand.done = Some(committed);
     true

@@ -131,14 +131,14 @@ impl Device {
     /// Asks whether somebody may come in, and waits for the answer; under the same nonce if none comes.
     async fn asks(&mut self, code: String) {
         let scan = self.scan(code, false);
-        let before = self.world.audit(|auditor, _, _| auditor.standing_of(&scan.code));
+        let asked = self.world.audit(|auditor, _, at| auditor.question(at));
         let body = Device::body(&scan);
         for _ in 0..4 {
             let Some(answer) = self.send(std::slice::from_ref(&scan), &body).await else {
                 continue;
             };
             let told = self.world.audit(|auditor, story, at| {
-                auditor.scan_told(story, at, &scan, before, answer.status, &answer.body)
+                auditor.scan_told(story, at, &scan, Some(asked), answer.status, &answer.body)
             });
             if !told {
                 continue;

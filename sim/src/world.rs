@@ -20,7 +20,8 @@ use nts_server::config::Config;
 use nts_server::payments::fake::FakeStripe;
 use nts_server::store::Reader;
 use nts_server::store::records::mail_jobs::MailJob;
-use nts_server::store::records::outbox_rows::{Message, waiting};
+use nts_server::store::records::outbox_rows::{Message, of_order, waiting};
+use nts_server::store::records::webhooks::all_waiting;
 use nts_server::store::records::{Value, get, page};
 use serde_json::Value as Json;
 use std::net::IpAddr;
@@ -319,9 +320,19 @@ impl World {
         self.backend.read(read).unwrap_or(1)
     }
 
+    /// Tells what became of the mails about an order.
+    pub fn tell_mails(&self, order: OrderId) {
+        let read = |reader: &mut dyn Reader| of_order(reader.tables(), "mail", order, 100);
+        for mail in self.backend.read(read).into_iter().flatten() {
+            let Message { subject, state, last_error, .. } = mail;
+            let why = last_error.unwrap_or_default();
+            self.tell(Some(order), format!("mail {subject}: {} {why}", state.word()));
+        }
+    }
+
     /// How many messages to webhooks wait.
     pub fn hooks_waiting(&self) -> usize {
-        let read = |reader: &mut dyn Reader| Ok(waiting(reader.tables(), "webhook")?.0 as usize);
+        let read = |reader: &mut dyn Reader| Ok(all_waiting(reader.tables())? as usize);
         self.backend.read(read).unwrap_or(1)
     }
 

@@ -2,7 +2,7 @@
 //! order is about is as it was.
 
 use super::history::Question;
-use super::limit::person;
+use super::limit::{person, person_of};
 use super::{Auditor, uuid_of};
 use crate::page;
 use crate::trace::{Promise, Trace};
@@ -56,10 +56,25 @@ impl Auditor {
         person(&owner.name, &owner.email)
     }
 
+    /// Whether an order is of this person, found by an address.
+    fn is_of(&self, order: &Order, person: &str) -> bool {
+        !self.owner(order).email.is_empty() && self.person_behind(order) == person
+    }
+
+    /// Whether it was at some moment since the question. Who asks for an erasure is heard also if an order gets another
+    /// address meanwhile.
+    fn was_of(&self, order: &Order, asked: Question, person: &str) -> bool {
+        let of = |order: &Order| !order.buyer.email.is_empty() && person_of(order) == person;
+        self.was(order.id, asked, of)
+    }
+
     /// The organiser asks for an erasure.
-    pub fn erase_asked(&mut self, whom: &Whom) {
+    pub fn erase_asked(&mut self, at_ms: i64, whom: &Whom) {
+        let asked = self.question(at_ms);
         match whom {
-            Whom::Email(email) => _ = self.erase_people.insert(person("", email)),
+            Whom::Email(email) => {
+                _ = self.erase_people.entry(person("", email)).or_insert(asked);
+            }
             Whom::Order(id) => _ = self.erase_orders.insert(*id),
         }
     }
@@ -76,9 +91,10 @@ impl Auditor {
         if !may_go(order) {
             return Err(format!("its buyer is erased, and it is {:?}", order.state));
         }
-        let by_address = !self.owner(order).email.is_empty();
-        let asked = by_address && self.erase_people.contains(&self.person_behind(order))
-            || self.erase_orders.contains(&order.id);
+        let asked =
+            self.erase_people.iter().any(|(person, asked)| {
+                self.is_of(order, person) || self.was_of(order, *asked, person)
+            }) || self.erase_orders.contains(&order.id);
         let ended = self.events.get(&order.event).and_then(|event| ends_ms(&event.spec));
         if asked || ended.is_some_and(|ended| ended <= now + CLOCKS_MS) {
             return Ok(());
@@ -99,19 +115,21 @@ impl Auditor {
         let left = said["orders_left"].as_array().map_or(&[][..], Vec::as_slice);
         let of_whom = |order: &&Order| match whom {
             Whom::Order(id) => order.id == *id,
-            Whom::Email(email) => {
-                let owner = self.owner(order);
-                !owner.email.is_empty() && self.person_behind(order) == person("", email)
-            }
+            Whom::Email(email) => self.is_of(order, &person("", email)),
+        };
+        let may_be_found = |order: &&Order| match whom {
+            Whom::Email(email) if self.was_of(order, asked, &person("", email)) => true,
+            _ => of_whom(order),
         };
         let all: Vec<&Order> = self.orders.values().filter(of_whom).collect();
+        let found: Vec<&Order> = self.orders.values().filter(may_be_found).collect();
         let mut broken = |order, text| trace.broken(at_ms, Promise::Erased, order, text);
         let counts = ["found", "erased", "left"].map(number);
-        if counts[0] != counts[1] + counts[2] || counts[0] > all.len() as u64 {
-            broken(None, format!("{counts:?} orders of {} are told to be erased", all.len()));
+        if counts[0] != counts[1] + counts[2] || counts[0] > found.len() as u64 {
+            broken(None, format!("{counts:?} orders of {} are told to be erased", found.len()));
         }
         for told in left {
-            if !all.iter().any(|order| told["id"] == uuid_of(order.id)) {
+            if !found.iter().any(|order| told["id"] == uuid_of(order.id)) {
                 broken(None, format!("{whom:?} is told to have {told}"));
             }
         }
@@ -120,6 +138,19 @@ impl Auditor {
         }
         let was_needed = |order: &Order| self.was(order.id, asked, |order| !may_go(order));
         for order in &all {
+            // One that got this address meanwhile may have been missed.
+            let stayed = match whom {
+                Whom::Order(_) => true,
+                Whom::Email(email) => {
+                    let person = person("", email);
+                    let elsewhere =
+                        |order: &Order| !order.buyer.email.is_empty() && person_of(order) != person;
+                    !self.was(order.id, asked, elsewhere)
+                }
+            };
+            if !stayed {
+                continue;
+            }
             let known = self.versions.get(&order.id).and_then(|all| all.first());
             let there = known.is_some_and(|(step, _)| *step <= asked.step);
             if !there || is_erased(order) {

@@ -230,7 +230,9 @@ impl Auditor {
     }
 
     /// In the end nothing is owed any more. `ended`: whether the event was over before.
-    pub fn all_mails_sent(&self, trace: &mut Trace, at_ms: i64, ended: bool) {
+    /// Gives an order about which a mail is missing.
+    pub fn all_mails_sent(&self, trace: &mut Trace, at_ms: i64, ended: bool) -> Option<OrderId> {
+        let mut missing = None;
         for id in self.mails.paid.iter().filter(|_| !ended) {
             let Some(order) = self.orders.get(id) else { continue };
             let (to, erased) = (&order.buyer.email, order.buyer == Buyer::erased(*id));
@@ -256,6 +258,7 @@ impl Auditor {
             if !arrived {
                 let text = format!("it was paid, and its tickets were never sent to {to}");
                 trace.broken(at_ms, Promise::MailArrives, Some(*id), text);
+                missing = Some(*id);
             }
             // Who was told once of each move that was not taken back knows where it is. So does whoever got
             // the tickets since: again, because they were valid again or the address was wrong.
@@ -270,8 +273,10 @@ impl Auditor {
                     let text =
                         format!("nobody told its buyer that it is not in {} any more", moved.place);
                     trace.broken(at_ms, Promise::MailArrives, Some(*id), text);
+                    missing = Some(*id);
                 }
             }
         }
+        missing
     }
 }

@@ -617,7 +617,8 @@ impl Auditor {
 
     /// An event was put: it was so at some moment since.
     pub fn put_told(&self, trace: &mut Trace, at_ms: i64, asked: Question, sent: &Value) {
-        let is = |spec: &EventSpec| {
+        // What of it is otherwise.
+        let differs = |spec: &EventSpec| {
             let pools: Value = spec
                 .pools
                 .iter()
@@ -633,22 +634,33 @@ impl Auditor {
                 })
                 .collect();
             let limit = sent["limit_per_order"].as_u64().unwrap_or(10);
-            spec.name == sent["name"].as_str().unwrap_or_default()
-                && spec.place == sent["place"].as_str().unwrap_or_default()
-                && pools == sent["pools"]
-                && kinds == only_old(&sent["ticket_types"])
-                && ruled(spec) == ruled_in(sent)
-                && spec.questions.len() == sent["questions"].as_array().map_or(0, Vec::len)
-                && u64::from(spec.limit_per_order) == limit
-                && serde_json::json!(spec.limit_per_buyer) == sent["limit_per_buyer"]
-                && spec.hold_ms == sent["hold_seconds"].as_i64().unwrap_or(300) * 1_000
-                && spec.sale_opens_ms == sent["sale_opens"].as_str().and_then(super::history::time)
-                && spec.sale_closes_ms
-                    == sent["sale_closes"].as_str().and_then(super::history::time)
+            let time = |name: &str| sent[name].as_str().and_then(super::history::time);
+            let parts = [
+                ("name", spec.name == sent["name"].as_str().unwrap_or_default()),
+                ("place", spec.place == sent["place"].as_str().unwrap_or_default()),
+                ("pools", pools == sent["pools"]),
+                ("ticket types", kinds == only_old(&sent["ticket_types"])),
+                ("rules", ruled(spec) == ruled_in(sent)),
+                (
+                    "questions",
+                    spec.questions.len() == sent["questions"].as_array().map_or(0, Vec::len),
+                ),
+                ("limit", u64::from(spec.limit_per_order) == limit),
+                (
+                    "limit per buyer",
+                    serde_json::json!(spec.limit_per_buyer) == sent["limit_per_buyer"],
+                ),
+                ("hold", spec.hold_ms == sent["hold_seconds"].as_i64().unwrap_or(300) * 1_000),
+                ("opens", spec.sale_opens_ms == time("sale_opens")),
+                ("closes", spec.sale_closes_ms == time("sale_closes")),
+            ];
+            let differ = parts.into_iter().filter(|(_, same)| !same).map(|(name, _)| name);
+            differ.collect::<Vec<_>>()
         };
         let shows = self.shows(asked);
-        if !shows.is_empty() && !shows.iter().flat_map(|show| show.specs()).any(is) {
-            let text = format!("an event was put and is not so: {sent}");
+        let differ: Vec<_> = shows.iter().flat_map(|show| show.specs()).map(differs).collect();
+        if !differ.is_empty() && differ.iter().all(|differ| !differ.is_empty()) {
+            let text = format!("an event was put and is not so in {differ:?}: {sent}");
             trace.broken(at_ms, Promise::NothingLost, None, text);
         }
     }

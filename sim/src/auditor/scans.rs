@@ -2,9 +2,9 @@
 //! the records; what was reported late is there as well; and nothing is there that nobody scanned.
 
 use super::Auditor;
-use super::doors::Standing;
+use super::history::Question;
 use crate::trace::{Promise, Trace};
-use boxoffice::OrderId;
+use boxoffice::{Order, OrderId, TicketState};
 use nts_server::store::records::door::{GateCountRow, ScanRow};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,14 +59,14 @@ impl Auditor {
         self.scans.told_undone.insert(name(scan));
     }
 
-    /// A door was told what came of a scan. `before`: what was known of its ticket when it asked. Gives whether it
-    /// was an answer.
+    /// A door was told what came of a scan. `asked`: when it asked first, unless it reports late. Gives whether it was an
+    /// answer.
     pub fn scan_told(
         &mut self,
         trace: &mut Trace,
         at_ms: i64,
         scan: &Scanned,
-        before: Option<Standing>,
+        asked: Option<Question>,
         status: u16,
         answer: &Value,
     ) -> bool {
@@ -113,12 +113,19 @@ impl Auditor {
                     let text = format!("ticket {n} was shown green at {other:?} and {own:?}");
                     broken(Promise::AdmitsOnce, text);
                 }
-                if let Some((latest, valid)) = before
+                let admits = |order: &Order| {
+                    order.tickets.iter().any(|ticket| {
+                        order.number_of(ticket) == Some(n)
+                            && ticket.state == TicketState::Valid
+                            && ticket.revision == revision
+                    })
+                };
+                if let Some(asked) = asked
                     && !self.scans.told.contains_key(&own)
-                    && (revision < latest || !valid)
+                    && !self.was(order, asked, admits)
                 {
                     let text = format!(
-                        "ticket {n} is let in with revision {revision}; {latest} was told, valid: {valid}"
+                        "ticket {n} is let in with revision {revision}, and was not valid with it"
                     );
                     broken(Promise::NoFalseAnswer, text);
                 }
