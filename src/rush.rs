@@ -2,7 +2,9 @@
 
 use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
+use nts_api::{EventBody, Money, PoolBody, TicketTypeBody, WebhookBody};
+use nts_rush::client::{Client, Request};
+use nts_rush::receiver::Receiver;
 use nts_rush::report::{self, Server};
 use nts_rush::scans::{Door, door_key, give_away};
 use nts_rush::{Plan, Progress, Target, rush};
@@ -137,6 +139,11 @@ pub struct RushArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
     scan_every: f64,
 
+    /// Have a webhook be told of all that happens to the event's orders, by a receiver here that takes each message at
+    /// once; needs the organiser's key
+    #[arg(long)]
+    webhook: bool,
+
     /// Allow an address that is not this machine: only for a server that you may overload
     #[arg(long, alias = "not-here")]
     allow_remote: bool,
@@ -196,6 +203,10 @@ fn come(args: &RushArgs) -> Result<bool, String> {
         0 => None,
         _ => Some(runtime.block_on(open_door(address, args, &run, key?))?),
     };
+    let receiver = match args.webhook {
+        false => None,
+        true => Some(runtime.block_on(make_webhook(address, &args.event, key?))?),
+    };
     drop(runtime);
     let plan = plan(args, &target);
     if !args.json {
@@ -212,7 +223,8 @@ fn come(args: &RushArgs) -> Result<bool, String> {
     let probe = || own.as_ref().and_then(Own::memory);
     let outcome = rush(&plan, &target, &run, door, &probe, &tell);
     bar.finish_and_clear();
-    let outcome = outcome?;
+    let mut outcome = outcome?;
+    outcome.told = receiver.map(|receiver| receiver.taken());
     let server = match own {
         Some(own) => own.end(outcome.seconds.iter().filter_map(|s| s.memory).max())?,
         None => Server::default(),
@@ -321,15 +333,31 @@ async fn make_event(
         ..EventBody::default()
     };
     let event = serde_json::to_string(&event).map_err(|error| error.to_string())?;
-    let path = format!("/api/v1/events/{slug}");
-    let client = nts_rush::client::Client::new(address, 1);
-    let request = nts_rush::client::Request::put(&path, key, &event);
-    let answer = client.once(&request, Duration::from_secs(10)).await;
+    let request = Request::put(&format!("/api/v1/events/{slug}"), key, &event);
+    made(address, "event", &request).await
+}
+
+/// Makes a webhook that is told of the event, and its receiver.
+async fn make_webhook(address: SocketAddr, event: &str, key: &str) -> Result<Receiver, String> {
+    let receiver = Receiver::start()?;
+    let webhook = WebhookBody {
+        url: Some(format!("http://{}/", receiver.address)),
+        event: Some(event.into()),
+        ..WebhookBody::default()
+    };
+    let webhook = serde_json::to_string(&webhook).map_err(|error| error.to_string())?;
+    made(address, "webhook", &Request::post_as("/api/v1/webhooks", key, &webhook)).await?;
+    Ok(receiver)
+}
+
+/// Sends what makes something.
+async fn made(address: SocketAddr, what: &str, request: &Request) -> Result<(), String> {
+    let answer = Client::new(address, 1).once(request, Duration::from_secs(10)).await;
     let answer = answer.map_err(|why| format!("http://{address} does not answer: {why}"))?;
     match answer.status {
         200 | 201 => Ok(()),
         status => Err(format!(
-            "the event could not be made: {status} {}",
+            "the {what} could not be made: {status} {}",
             String::from_utf8_lossy(&answer.body)
         )),
     }

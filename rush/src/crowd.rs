@@ -96,6 +96,8 @@ pub struct Outcome {
     pub verified: Verified,
     /// What came of the scans at another event's door, if there were any.
     pub scans: Option<Scans>,
+    /// How many messages a webhook was told meanwhile, if there was one.
+    pub told: Option<u64>,
 }
 
 /// Lets the crowd come, waits until all have gone, and looks whether they were told the truth. Runs
@@ -132,7 +134,7 @@ pub fn rush(
         let sold_out_s = seconds.iter().position(sold_out).map(|n| n + 1);
         let books = std::mem::take(&mut *crowd.books());
         let (plan, target) = (plan.clone(), target.clone());
-        Ok(Outcome { plan, target, books, seconds, took, sold_out_s, verified, scans })
+        Ok(Outcome { plan, target, books, seconds, took, sold_out_s, verified, scans, told: None })
     })
 }
 

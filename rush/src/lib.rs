@@ -11,13 +11,14 @@
 //!                               └─► books (what was told) ─► verify ─► report
 //! ```
 //!
-//! Meanwhile devices may scan tickets at the door of another event: [`scans`].
+//! Meanwhile devices may scan tickets at the door of another event, [`scans`], and a webhook may be told of the sale: [`receiver`].
 
 pub mod books;
 mod buyer;
 pub mod client;
 mod crowd;
 pub mod order;
+pub mod receiver;
 pub mod report;
 pub mod scans;
 pub mod verify;

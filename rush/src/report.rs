@@ -144,6 +144,9 @@ fn write_text(out: &mut String, outcome: &Outcome, server: &Server) -> std::fmt:
     if let Some(scans) = &outcome.scans {
         write_scans(out, scans, took)?;
     }
+    if let Some(told) = outcome.told {
+        writeln!(out, "a webhook was told {} messages meanwhile", grouped(told))?;
+    }
     writeln!(out, "\nhow long it took, in ms, counted from when a buyer wanted it")?;
     writeln!(
         out,
@@ -283,6 +286,7 @@ pub fn json(outcome: &Outcome, server: &Server) -> Value {
         "sold_out_after_s": outcome.sold_out_s,
         "sold_a_second_in_the_midst": outcome.sold_in_the_midst(),
         "scans": outcome.scans.as_ref().map(scans_json),
+        "webhook_messages": outcome.told,
         "times_ms": waits,
         "buyers_by_end": books.ends,
         "answers": statuses,

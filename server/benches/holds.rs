@@ -1,12 +1,15 @@
 //! How fast durable holds are: through HTTP, as a ratio to a route of the same server that only
 //! parses and answers; of an event with a limit per buyer, as a ratio to one without, also with two
-//! million buyers recorded; and of the writer alone at three sizes of batch.
+//! million buyers recorded; of an event whose holds a webhook is told of, as a ratio to the same event
+//! without one; and of the writer alone at three sizes of batch.
 //!
 //! Method. HTTP: the server in this process, on a runtime of one thread, on a real file; the
 //! generator in one thread beside it, with keep-alive connections that each send the next request
 //! when the last is answered; one event, one ticket, an idempotency key and a buyer each. The routes take
 //! turns in short rounds, for the machine changes its pace within seconds; rates and percentiles are
 //! medians, the ratio is that of all rounds together, and beside it stands the middle half of theirs.
+//! The webhook: made before each round that has one, deleted after it with what it is owed, so that the
+//! next round has none; its receiver, in a thread of its own, answers at once.
 //! The writer: `Writer::step` on a store of its own, commands ready made, every batch one durable
 //! commit. All of it is bounded in count. `cargo bench -p nts-server`; `--quick` for a short run.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
@@ -17,6 +20,7 @@ mod crowd;
 use axum::routing::post;
 use boxoffice::{Buyer, BuyerKey, Command, EventSpec, LineWish};
 use crowd::{Running, compared, crowd, event_json, median, noise, parse_only};
+use nts_rush::receiver::Receiver;
 use nts_server::clock::Clock;
 use nts_server::identity::buyer;
 use nts_server::ids::{Ids, digest};
@@ -37,12 +41,17 @@ fn main() {
     let quick = quick || std::env::args().any(|a| a == "--test");
     let dir = std::env::temp_dir().join(format!("nts-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
-    // `--writer` and `--http` measure one of the two only.
-    let only = |part: &str| std::env::args().any(|a| a == part);
-    if !only("--writer") {
+    // `--http`, `--webhook` and `--writer` measure only what they name.
+    let parts: Vec<String> = std::env::args().collect();
+    let some = ["--http", "--webhook", "--writer"].iter().any(|one| parts.iter().any(|a| a == one));
+    let wanted = |part: &str| !some || parts.iter().any(|a| a == part);
+    if wanted("--http") {
         through_http(&dir, quick);
     }
-    if !only("--http") {
+    if wanted("--webhook") {
+        with_a_webhook(&dir, quick);
+    }
+    if wanted("--writer") {
         writer_alone(&dir, quick);
     }
     std::fs::remove_dir_all(&dir).unwrap();
@@ -59,10 +68,7 @@ const PATHS: [&str; 4] = [
 
 fn through_http(dir: &Path, quick: bool) {
     let database = dir.join("http.db");
-    let (rounds, requests) = if quick { (1, 4_000) } else { (15, 20_000) };
-    // `--rounds N` for fewer.
-    let asked = std::env::args().skip_while(|a| a != "--rounds").nth(1);
-    let rounds = asked.map_or(rounds, |n| n.parse().unwrap());
+    let (rounds, requests) = amount(quick);
     let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     println!("durable holds through HTTP, one event, one key each ({rounds} rounds of {requests})");
     let server = Running::start(&database, parsing());
@@ -84,6 +90,69 @@ fn through_http(dir: &Path, quick: bool) {
     let server = Running::start(&database, parsing());
     for connections in [64usize, 512] {
         turns(&generator, server.address, connections, rounds, requests, "filled");
+    }
+}
+
+/// How many rounds, and how many requests in each. `--rounds N` for fewer.
+fn amount(quick: bool) -> (usize, usize) {
+    let (rounds, requests) = if quick { (1, 4_000) } else { (15, 20_000) };
+    let asked = std::env::args().skip_while(|a| a != "--rounds").nth(1);
+    (asked.map_or(rounds, |n| n.parse().unwrap()), requests)
+}
+
+/// Holds while a webhook is told of each, in turns with holds that nobody is told of.
+fn with_a_webhook(dir: &Path, quick: bool) {
+    let (rounds, requests) = amount(quick);
+    let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    println!(
+        "durable holds through HTTP with a webhook that is told of each ({rounds} rounds of {requests})"
+    );
+    let server = Running::start(&dir.join("webhook.db"), parsing());
+    let receiver = Receiver::start().unwrap();
+    let body = format!(
+        r#"{{"url":"http://{}/","types":["order.held"],"event":"rush"}}"#,
+        receiver.address
+    );
+    for connections in [64usize, 512] {
+        let mut rates = [const { vec![] }; 2];
+        let mut slowest = [const { vec![] }; 2];
+        let before = receiver.taken();
+        for round in 0..rounds {
+            for turn in 0..2 {
+                let told = (round + turn) % 2;
+                let ask = |method, path: &str, body: &str| {
+                    generator.block_on(crowd::as_organiser(server.address, method, path, body))
+                };
+                let webhook = (told == 1).then(|| {
+                    let made: serde_json::Value =
+                        serde_json::from_slice(&ask("POST", "/api/v1/webhooks", &body)).unwrap();
+                    made["id"].as_str().unwrap().to_owned()
+                });
+                let run = format!("hook{told}-{connections}-{round}");
+                let heard = generator.block_on(crowd(
+                    &[server.address],
+                    PATHS[1],
+                    connections,
+                    requests,
+                    &run,
+                ));
+                rates[told].push(heard.rate);
+                slowest[told].push(heard.p99_ms);
+                if let Some(id) = webhook {
+                    ask("DELETE", &format!("/api/v1/webhooks/{id}"), "");
+                }
+            }
+        }
+        println!(
+            "{connections:>4} connections: no webhook {:>7.0}/s (noise {:.0} %, p99 {:>5.1} ms)  one {:>7.0}/s (p99 {:>5.1} ms)  ratio {}; {} messages arrived meanwhile",
+            median(&rates[0]),
+            noise(&rates[0]),
+            median(&slowest[0]),
+            median(&rates[1]),
+            median(&slowest[1]),
+            compared(&rates),
+            receiver.taken() - before,
+        );
     }
 }
 

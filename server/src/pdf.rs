@@ -15,7 +15,7 @@ pub use printer::{Busy, Printer};
 
 use crate::codes::TicketCode;
 use crate::language::Lang;
-use crate::qr;
+use crate::qr::Code;
 use boxoffice::{Event, EventSpec, Order, OrderId, Ticket, TicketState};
 use krilla::color::rgb;
 use krilla::configure::{Accessibility, Configuration, ConfigurationBuilder};
@@ -31,7 +31,6 @@ use krilla::tagging::{
     Artifact, ArtifactType, BBox, ContentTag, Identifier, SpanTag, Tag, TagGroup, TagTree,
 };
 use krilla::{Document, SerializeSettings};
-use qrcode::{Color, QrCode};
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use text::{Block, fit};
@@ -109,7 +108,7 @@ pub fn tickets(
             .entry(ticket_type)
             .or_insert_with(|| fit(ticket_type, false, &[(12.0, 1), (10.0, 2), (8.5, 4)], INNER));
         let (code, number) = (codes(ticket), order.number_of(ticket).unwrap_or(0));
-        let qr = qr::code(&code.url).map_err(|error| failed(&error))?;
+        let qr = Code::of(&code.url).map_err(|error| failed(&error))?;
         let label = lang.pdf_ticket(number);
         outline.push_child(OutlineNode::new(
             format!("{label}: {guest}"),
@@ -149,7 +148,7 @@ struct Face<'a> {
     name: &'a Block,
     kind: &'a Block,
     code: &'a TicketCode,
-    qr: &'a QrCode,
+    qr: &'a Code,
     number: u16,
 }
 
@@ -288,22 +287,16 @@ impl Pen<'_, '_> {
     }
 
     /// The dark modules of a QR code as one path.
-    fn qr(&mut self, qr: &QrCode, left: f32, top: f32, side: f32) -> Identifier {
+    fn qr(&mut self, qr: &Code, left: f32, top: f32, side: f32) -> Identifier {
         let modules = qr.width();
         let module = side / (modules + 2 * QUIET) as f32;
-        let colors = qr.to_colors();
         let mut path = PathBuilder::new();
-        for (y, row) in colors.chunks(modules).enumerate() {
-            let mut x = 0;
-            while x < modules {
-                let dark = row[x..].iter().take_while(|color| **color == Color::Dark).count();
-                if dark > 0 {
-                    // A hair higher than the row, so that no viewer shows a gap between two. Not as lines:
-                    // viewers move those to whole pixels.
-                    let rect = Rect::from_xywh(x as f32, y as f32, dark as f32, 1.02);
-                    path.push_rect(rect.expect("modules have a size"));
-                }
-                x += dark.max(1);
+        for y in 0..modules {
+            for (x, many) in qr.dark(y) {
+                // A hair higher than the row, so that no viewer shows a gap between two. Not as lines:
+                // viewers move those to whole pixels.
+                let rect = Rect::from_xywh(x as f32, y as f32, many as f32, 1.02);
+                path.push_rect(rect.expect("modules have a size"));
             }
         }
         self.grey(0);

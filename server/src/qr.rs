@@ -1,10 +1,10 @@
 //! QR codes: as SVG for pages, and as PNG for mails, because mail programs show no SVG.
 
+use fast_qr::qr::QRCodeError;
+use fast_qr::{ECL, QRBuilder, QRCode};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use qrcode::render::svg;
-use qrcode::types::QrError;
-use qrcode::{EcLevel, QrCode};
+use std::fmt::Write as _;
 use std::io::Write;
 
 /// How wide a module is, in pixels: no phone's camera needs more of a picture that is shown larger than it
@@ -13,34 +13,65 @@ const MODULE: usize = 6;
 /// The margin in modules, of each side (ISO/IEC 18004, 5.3.8: four).
 const QUIET: usize = 4;
 
-/// The QR code of a text. At level M: a seventh of it may be unreadable, by a fold or a fingerprint
-/// (ISO/IEC 18004, 7.5.1). The error: the text is longer than a code takes.
-pub fn code(text: &str) -> Result<QrCode, QrError> {
-    QrCode::with_error_correction_level(text, EcLevel::M)
+/// A QR code: a square of modules, dark or light.
+pub struct Code(QRCode);
+
+impl Code {
+    /// The QR code of a text. At level M: a seventh of it may be unreadable, by a fold or a fingerprint
+    /// (ISO/IEC 18004, 7.5.1). The error: the text is longer than a code takes.
+    pub fn of(text: &str) -> Result<Code, QRCodeError> {
+        QRBuilder::new(text).ecl(ECL::M).build().map(Code)
+    }
+
+    /// How many modules it has on a side, without its quiet zone.
+    pub fn width(&self) -> usize {
+        self.0.size
+    }
+
+    /// Whether the module in column `x` of row `y` is dark; both are less than the width.
+    pub fn is_dark(&self, x: usize, y: usize) -> bool {
+        self.0[y][x].value()
+    }
+
+    /// Where the dark modules of row `y` begin, and how many stand side by side there.
+    pub fn dark(&self, y: usize) -> impl Iterator<Item = (usize, usize)> {
+        let mut x = 0;
+        std::iter::from_fn(move || {
+            let begin = (x..self.width()).find(|x| self.is_dark(*x, y))?;
+            x = (begin..self.width()).find(|x| !self.is_dark(*x, y)).unwrap_or(self.width());
+            Some((begin, x - begin))
+        })
+    }
 }
 
 /// The QR code of a text as a picture inside a page, read out as this. Empty: the text is longer than a code
 /// takes.
 pub fn svg(text: &str, read_out: &str) -> String {
-    let Ok(code) = code(text) else { return String::new() };
-    // The picture is as wide as the page lets it be; these are only its own units. Around it stays the quiet
-    // zone of four modules that the standard wants (ISO/IEC 18004).
-    let svg = code.render::<svg::Color>().module_dimensions(4, 4).quiet_zone(true).build();
-    // Only the picture itself may stand inside a page.
-    let picture = svg.find("<svg").map_or("", |at| &svg[at..]);
-    picture.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"{read_out}\""), 1)
+    let Ok(code) = Code::of(text) else { return String::new() };
+    // One unit is one module. The picture is as wide as the page lets it be.
+    let side = code.width() + 2 * QUIET;
+    let mut svg = format!(
+        r##"<svg role="img" aria-label="{read_out}" viewBox="0 0 {side} {side}" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{side}v{side}H0z"/><path d=""##
+    );
+    for y in 0..code.width() {
+        for (x, many) in code.dark(y) {
+            let (x, y) = (x + QUIET, y + QUIET);
+            _ = write!(svg, "M{x} {y}h{many}v1h-{many}z");
+        }
+    }
+    svg + r#""/></svg>"#
 }
 
 /// The QR code of a text as a PNG of one bit a pixel, black on white, with its quiet zone. `None`: the text
 /// is longer than a code takes.
 pub fn png(text: &str) -> Option<Vec<u8>> {
-    let code = code(text).ok()?;
-    let (width, modules) = (code.width(), code.to_colors());
+    let code = Code::of(text).ok()?;
+    let width = code.width();
     let side = (width + 2 * QUIET) * MODULE;
     let dark = |x: usize, y: usize| {
         let module = |at: usize| (at / MODULE).checked_sub(QUIET).filter(|at| *at < width);
         let (Some(x), Some(y)) = (module(x), module(y)) else { return false };
-        modules[y * width + x] == qrcode::Color::Dark
+        code.is_dark(x, y)
     };
     // Each line: how it is filtered (not at all), then its pixels, 1 is white.
     let mut lines = Vec::with_capacity(side * (side / 8 + 2));

@@ -192,6 +192,7 @@ fn pages_of(server: &Server) -> Vec<Page> {
         ("problem", "/nowhere".into(), None),
         ("problem-event", "/events/none".into(), None),
         ("problem-codes", "/problems/sold_out".into(), None),
+        ("api", "/docs/api".into(), None),
         ("guests", "/nts/v1/list-guests".into(), None),
     ]
 }

@@ -113,15 +113,23 @@ fn counts_follow_again_at_once_after_an_outage() {
     let shops = Shops::start(&postgres, "follows", 2, &[]);
     shops.at(0).make_event(1_000, 3600);
     eventually("the other knows", || shops.at(1).get("/events/rock").status == 200);
-    postgres.kill();
-    assert_eq!(shops.at(0).send(hold("ann", 1)).status, 503);
-    // Long enough that a wait of nine times as long is not mistaken for a busy machine.
-    std::thread::sleep(Duration::from_secs(8));
-    postgres.start_again();
-    eventually("it sells", || shops.at(0).send(hold("ann", 1)).status == 201);
-    let begun = Instant::now();
-    eventually("the other knows", || shops.at(1).counts().0 == 1);
-    let took = begun.elapsed();
-    println!("known at the other process {took:?} after the first sale");
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    let mut took = Vec::new();
+    // On a busy machine one may take longer for another reason; all three do not.
+    for outage in 1..=3 {
+        postgres.kill();
+        assert_eq!(shops.at(0).send(hold("nobody", 1)).status, 503);
+        // So long that pauses which double have grown beyond a second.
+        std::thread::sleep(Duration::from_secs(8));
+        postgres.start_again();
+        let who = format!("ann{outage}");
+        eventually("it sells", || shops.at(0).send(hold(&who, 1)).status == 201);
+        let begun = Instant::now();
+        eventually("the other knows", || shops.at(1).counts().0 == outage);
+        took.push(begun.elapsed());
+        println!("known at the other process {took:?} after the first sale");
+        if took.last().is_some_and(|took| *took < Duration::from_secs(1)) {
+            return;
+        }
+    }
+    panic!("{took:?}");
 }

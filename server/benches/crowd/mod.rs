@@ -277,7 +277,7 @@ impl Drop for Running {
 #[allow(dead_code, reason = "not every benchmark has it in its own process")]
 pub async fn serve(database: &str) -> Server {
     let flags = ["--address", "127.0.0.1:0", "--database", database];
-    let flags = flags.into_iter().chain(["--organiser-key", "a-key-for-benches"]);
+    let flags = flags.into_iter().chain(["--organiser-key", KEY]);
     Server::start(Config::from_flags(flags).unwrap()).await.unwrap()
 }
 
@@ -301,14 +301,27 @@ pub fn noise(values: &[f64]) -> f64 {
     (high - low) / 2.0 / median(values) * 100.0
 }
 
+/// The key of the organiser.
+const KEY: &str = "a-key-for-benches";
+
 /// The body of one answer.
 #[allow(dead_code, reason = "not every benchmark asks")]
 pub async fn body(address: SocketAddr, path: &str) -> Vec<u8> {
+    as_organiser(address, "GET", path, "").await
+}
+
+/// What the organiser asks, and the body of the answer.
+#[allow(dead_code, reason = "not every benchmark asks")]
+pub async fn as_organiser(address: SocketAddr, method: &str, path: &str, body: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let ask = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     stream.write_all(ask.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 20"), "{}", String::from_utf8_lossy(&answer));
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
     answer.split_off(end)
 }

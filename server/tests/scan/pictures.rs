@@ -144,9 +144,10 @@ struct Modules {
 
 impl Modules {
     fn of(text: &str) -> Modules {
-        let code = qr::code(text).unwrap();
-        let dark = code.to_colors().iter().map(|color| *color == Color::Dark).collect();
-        Modules { size: code.width(), dark }
+        let code = qr::Code::of(text).unwrap();
+        let size = code.width();
+        let dark = (0..size * size).map(|at| code.is_dark(at % size, at / size)).collect();
+        Modules { size, dark }
     }
 
     fn mirror(&mut self) {

@@ -35,6 +35,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0021_gate_links.sql"),
     include_str!("../../../migrations/postgres/0022_webhooks.sql"),
     include_str!("../../../migrations/postgres/0023_order_metadata.sql"),
+    include_str!("../../../migrations/postgres/0024_webhook_messages.sql"),
 ];
 
 /// With this step all orders are counted into the figures of their sale.

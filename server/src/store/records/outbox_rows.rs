@@ -1,6 +1,7 @@
 //! The outbox: messages that are owed to somebody outside, such as mails. They are written in the commit
 //! of what they tell of. One that was delivered stays where its kind wants a trace of it.
 
+use super::webhooks::WEBHOOK;
 use super::{Field, Kind, Record, RecordChange, Tables, Value, read, record};
 use crate::store::Fault;
 use boxoffice::{EventId, OrderId, TimeMs};
@@ -123,10 +124,12 @@ pub struct Ended {
     pub erase: bool,
 }
 
-/// Those that are due, in the order in which they are delivered.
+/// Those that are due, in the order in which they are delivered. Messages to webhooks are many and looked for by their
+/// webhook (module `webhooks`): the index of those that wait is without them, here and in [`WAITING`].
 static DUE: LazyLock<String> = LazyLock::new(|| {
     Message::table().select(
-        "WHERE state = 0 AND kind = $1 AND due_ms <= $2 AND (lane, due_ms, id) > ($3, $4, $5)
+        "WHERE state = 0 AND kind <> 'webhook' AND kind = $1 AND due_ms <= $2
+             AND (lane, due_ms, id) > ($3, $4, $5)
          ORDER BY lane, due_ms, id LIMIT $6",
     )
 });
@@ -149,7 +152,8 @@ static OF_NO_ORDER: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// How many wait, and since when the oldest does.
-const WAITING: &str = "SELECT count(*), min(made_ms) FROM outbox WHERE state = 0 AND kind = $1";
+const WAITING: &str = "SELECT count(*), min(made_ms) FROM outbox
+    WHERE state = 0 AND kind <> 'webhook' AND kind = $1";
 
 /// Takes a message for a while, unless somebody else has taken it meanwhile.
 const CLAIM: &str = "UPDATE outbox SET owner = $1, due_ms = $2
@@ -190,7 +194,7 @@ const ADD: &str =
 /// Where a list of what is due goes on: the class, the due time and the id of a message.
 pub type After = (u32, TimeMs, u128);
 
-/// What is due at `now`, those of the lowest class and of the oldest due time first, at most `limit` of
+/// What is due at `now` of a kind that is not [`WEBHOOK`], those of the lowest class and of the oldest due time first, at most `limit` of
 /// them; those that come after `after`.
 pub fn due(
     from: &mut dyn Tables,
@@ -199,6 +203,7 @@ pub fn due(
     after: Option<After>,
     limit: usize,
 ) -> Result<Vec<Message>, Fault> {
+    assert!(kind != WEBHOOK, "those are found by their webhook");
     let (lane, due_ms, id) = after.unwrap_or((0, i64::MIN, 0));
     let values = [
         Value::Text(kind.into()),
@@ -211,8 +216,9 @@ pub fn due(
     read(from.query(&DUE, &values)?)
 }
 
-/// How many messages of a kind wait, and since when the oldest does.
+/// How many messages of a kind that is not [`WEBHOOK`] wait, and since when the oldest does.
 pub fn waiting(from: &mut dyn Tables, kind: &str) -> Result<(u64, Option<TimeMs>), Fault> {
+    assert!(kind != WEBHOOK, "those are counted by their webhook");
     let rows = from.query(WAITING, &[Value::Text(kind.into())])?;
     let mut row = rows.into_iter().flatten();
     let count = row.next().and_then(i64::read).unwrap_or(0);

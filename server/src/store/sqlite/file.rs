@@ -50,6 +50,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0023_gate_links.sql"),
     include_str!("../../../migrations/sqlite/0024_webhooks.sql"),
     include_str!("../../../migrations/sqlite/0025_order_metadata.sql"),
+    include_str!("../../../migrations/sqlite/0026_webhook_messages.sql"),
 ];
 
 /// With this step all orders are counted into the figures of their sale.
