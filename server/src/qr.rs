@@ -48,10 +48,12 @@ impl Code {
 /// takes.
 pub fn svg(text: &str, read_out: &str) -> String {
     let Ok(code) = Code::of(text) else { return String::new() };
-    // One unit is one module. The picture is as wide as the page lets it be.
+    // One unit is one module. The picture is as wide as the page lets it be, and has a size of its own where it stands
+    // without the page's style.
     let side = code.width() + 2 * QUIET;
+    let wide = 4 * side;
     let mut svg = format!(
-        r##"<svg role="img" aria-label="{read_out}" viewBox="0 0 {side} {side}" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{side}v{side}H0z"/><path d=""##
+        r##"<svg role="img" aria-label="{read_out}" xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{wide}" viewBox="0 0 {side} {side}" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{side}v{side}H0z"/><path d=""##
     );
     for y in 0..code.width() {
         for (x, many) in code.dark(y) {
@@ -142,8 +144,32 @@ mod tests {
         assert_ne!(lines[quiet], lines[quiet + MODULE]);
     }
 
+    /// What can be saved and shown by itself is well-formed, and shows the same modules as the other picture.
+    #[test]
+    fn the_picture_of_a_page_shows_the_same() {
+        let text = "HTTPS://TICKETS.EXAMPLE.ORG/T/ABCDEFGH234567";
+        let (svg, code) = (svg(text, "QR code of a ticket"), Code::of(text).expect("it fits"));
+        for part in
+            ["<svg role=\"img\" ", "xmlns=\"http://www.w3.org/2000/svg\"", "width=\"", "</svg>"]
+        {
+            assert!(svg.contains(part), "{part} in {svg}");
+        }
+        let path = svg.rsplit("d=\"").next().and_then(|rest| rest.split('"').next());
+        let mut dark = vec![false; code.width() * code.width()];
+        for run in path.expect("a path").split_terminator('z') {
+            let mut numbers = run.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty());
+            let mut next =
+                || numbers.next().and_then(|n| n.parse::<usize>().ok()).expect("a number");
+            let (x, y, many) = (next() - QUIET, next() - QUIET, next());
+            dark[y * code.width() + x..][..many].fill(true);
+        }
+        let of = |at: usize| code.is_dark(at % code.width(), at / code.width());
+        assert!(dark.iter().enumerate().all(|(at, dark)| *dark == of(at)));
+    }
+
     #[test]
     fn a_text_that_no_code_takes_has_no_picture() {
+        assert_eq!(svg(&"x".repeat(3_000), ""), "");
         assert_eq!(png(&"x".repeat(3_000)), None);
     }
 }

@@ -192,7 +192,6 @@ fn pages_of(server: &Server) -> Vec<Page> {
         ("problem", "/nowhere".into(), None),
         ("problem-event", "/events/none".into(), None),
         ("problem-codes", "/problems/sold_out".into(), None),
-        ("api", "/docs/api".into(), None),
         ("guests", "/nts/v1/list-guests".into(), None),
     ]
 }
@@ -217,6 +216,19 @@ fn by_name(browser: &Browser, url: &str, name: &str, look: &dyn Fn(&str)) {
     browser.click("form[action='/nts/v1/debug/reset'] button");
     browser.shows("Reset The best ever show?");
     look("reset");
+}
+
+/// It is in English only, and too long for one picture.
+#[test]
+fn the_description_of_the_api_keeps_nobody_out() {
+    let dir = Dir::new("axe-api");
+    let server = Server::start(&dir);
+    for (width, height, dark) in [(320, 640, false), (390, 844, true), (1280, 900, true)] {
+        let Some(browser) = Browser::start(true, (width, height), dark) else { return };
+        browser.goto(&format!("http://{}/docs/api", server.address));
+        accessible(&browser);
+        browser.picture(&format!("api-{width}"));
+    }
 }
 
 #[test]
