@@ -4,7 +4,7 @@
 use boxoffice::TimeMs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 /// Where the time comes from.
 #[derive(Clone, Debug)]
@@ -22,6 +22,28 @@ pub enum Clock {
         /// How far this machine's clock is ahead, in milliseconds; below 0 it is behind.
         ahead_ms: Arc<AtomicI64>,
     },
+    /// What has passed since it was `begun_ms`, by a clock that nobody sets.
+    Since {
+        /// What [`since_boot`] said then.
+        begun: Duration,
+        /// Milliseconds since 1970.
+        begun_ms: TimeMs,
+    },
+}
+
+/// Since when the machine runs, with the time in which it was suspended, where the system tells that (Linux,
+/// `CLOCK_BOOTTIME`); elsewhere without.
+#[cfg(target_os = "linux")]
+fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
+/// See above.
+#[cfg(not(target_os = "linux"))]
+fn since_boot() -> Duration {
+    static BEGUN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    BEGUN.get_or_init(Instant::now).elapsed()
 }
 
 impl Clock {
@@ -37,15 +59,20 @@ impl Clock {
                 let passed = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
                 begun_ms.saturating_add(passed).saturating_add(ahead_ms.load(Ordering::SeqCst))
             }
+            Clock::Since { begun, begun_ms } => {
+                let passed = since_boot().saturating_sub(*begun).as_millis();
+                begun_ms.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
+            }
         }
     }
 
-    /// A clock that begins with this one's time and then only runs on, whoever sets this one: by the machine's monotonic
-    /// clock. Of a manual clock, the clock itself.
+    /// A clock that begins with this one's time and then only runs on, whoever sets this one. Of a manual clock, the
+    /// clock itself.
     fn steady(&self) -> Clock {
         match self {
-            Clock::Manual(_) => self.clone(),
-            Clock::System | Clock::Virtual { .. } => Clock::Virtual {
+            Clock::Manual(_) | Clock::Since { .. } => self.clone(),
+            Clock::System => Clock::Since { begun: since_boot(), begun_ms: self.now_ms() },
+            Clock::Virtual { .. } => Clock::Virtual {
                 begun: Instant::now(),
                 begun_ms: self.now_ms(),
                 ahead_ms: Arc::default(),
@@ -87,6 +114,18 @@ impl DatabaseClock {
         self.own.now_ms()
     }
 
+    /// What has passed since two clocks of this process said this, by the one that says more: one may be set back
+    /// meanwhile.
+    pub fn passed_ms(&self, since: (TimeMs, TimeMs)) -> i64 {
+        let (now, own) = self.both_ms();
+        now.saturating_sub(since.0).max(own.saturating_sub(since.1))
+    }
+
+    /// For [`DatabaseClock::passed_ms`].
+    pub fn both_ms(&self) -> (TimeMs, TimeMs) {
+        (self.now_ms(), self.own_ms())
+    }
+
     /// For measuring between two moments, and never to be compared with what is recorded.
     pub fn steady_ms(&self) -> TimeMs {
         self.steady.now_ms()
@@ -99,7 +138,11 @@ impl DatabaseClock {
 
     /// The database was seen to be at `at_ms`, some time ago: it is at least as late now.
     pub fn saw(&self, at_ms: TimeMs) {
-        self.ahead_ms.fetch_max(at_ms.saturating_sub(self.steady_ms()), Ordering::SeqCst);
+        let ahead = at_ms.saturating_sub(self.steady_ms());
+        match self.shared.load(Ordering::SeqCst) {
+            true => _ = self.ahead_ms.fetch_max(ahead, Ordering::SeqCst),
+            false => self.ahead_ms.store(ahead, Ordering::SeqCst),
+        }
         self.shared.store(true, Ordering::SeqCst);
     }
 
@@ -193,6 +236,40 @@ mod tests {
         }
         clock.saw(970_000);
         assert!((970_000..1_030_000).contains(&clock.now_ms()), "a commit tells of a later moment");
+    }
+
+    #[test]
+    fn the_system_has_a_clock_that_nobody_sets() {
+        let steady = Clock::System.steady();
+        assert!(matches!(steady, Clock::Since { .. }));
+        let (first, own) = (steady.now_ms(), Clock::System.now_ms());
+        // The test itself takes less than a minute, and nobody sets the clock meanwhile.
+        assert!((first - own).abs() < 60_000, "{first} {own}");
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(steady.now_ms() >= first + 20);
+    }
+
+    #[test]
+    fn the_first_sight_of_a_database_that_is_behind_is_believed() {
+        let (clock, _own) = clock(10_000);
+        clock.saw(4_000);
+        assert_eq!(clock.now_ms(), 4_000);
+        clock.saw(3_000);
+        assert_eq!(clock.now_ms(), 4_000);
+    }
+
+    #[test]
+    fn what_has_passed_is_told_by_the_clock_that_says_more() {
+        let ahead = Arc::new(AtomicI64::new(0));
+        let (begun, ahead_ms) = (Instant::now(), Arc::clone(&ahead));
+        let clock = DatabaseClock::new(Clock::Virtual { begun, begun_ms: 50_000, ahead_ms });
+        clock.saw(900_000);
+        let since = clock.both_ms();
+        // The machine slept, and its clock was set when it woke.
+        ahead.store(60_000, Ordering::SeqCst);
+        assert!(clock.passed_ms(since) >= 60_000);
+        ahead.store(-60_000, Ordering::SeqCst);
+        assert!((0..60_000).contains(&clock.passed_ms(since)));
     }
 
     #[test]

@@ -176,7 +176,7 @@ pub struct Parts {
     /// The settings.
     pub config: Config,
     /// The time, corrected by what the database said at the start.
-    pub clock: DatabaseClock,
+    pub clock: Arc<DatabaseClock>,
     /// Makes ids.
     pub ids: Arc<Ids>,
     /// Derives secrets.
@@ -241,7 +241,7 @@ pub struct Assembled {
 pub fn assemble(parts: Parts) -> Assembled {
     let Parts { config, clock, ids, secrets, ticket_keys, organiser_key, events, reads, .. } =
         parts;
-    let (clock, metrics) = (Arc::new(clock), Arc::new(Metrics::default()));
+    let metrics = Arc::new(Metrics::default());
     let overload = Overload::new(config.overload_lag_ms);
     let slots = Slots::new(config.connections, config.client_connections());
     let admission =
@@ -459,7 +459,7 @@ fn connect(
     provider: Provider,
     shop: String,
     ids: &Arc<Ids>,
-    clock: &Clock,
+    clock: &Arc<DatabaseClock>,
 ) -> Result<(Stripe, Option<Task>), Reason> {
     let (wire, budget, live): (Box<dyn Wire>, _, _) = match provider {
         Provider::Stripe(keys) => {
@@ -472,7 +472,7 @@ fn connect(
         Some((governor, task)) => (governor, Some(Box::pin(task))),
         None => (Governor::unlimited(), None),
     };
-    Ok((Stripe::new(wire, governor, Arc::clone(ids), clock.clone(), live, shop), task))
+    Ok((Stripe::new(wire, governor, Arc::clone(ids), Arc::clone(clock), live, shop), task))
 }
 
 /// The provider of a database that somebody else may be serving: for the audit. `None` if it never
@@ -492,7 +492,8 @@ pub fn provider(
         None => return Ok(None),
     };
     let ids = Arc::new(Ids::new(seed()?, 0));
-    let (stripe, task) = connect(provider, Secrets::new(secret).shop(), &ids, clock)?;
+    let clock = Arc::new(DatabaseClock::new(clock.clone()));
+    let (stripe, task) = connect(provider, Secrets::new(secret).shop(), &ids, &clock)?;
     // It ends with the provider.
     _ = task.map(spawn);
     Ok(Some(stripe))
@@ -668,6 +669,7 @@ impl Server {
         };
         let Begun { opened, readers, clock: corrected, pulse, events, ids, .. } = begun;
         let (organiser_key, ticket_keys) = (begun.organiser_key, begun.ticket_keys);
+        let corrected = Arc::new(corrected);
         let carry = Arc::new(WebhookNet::new(
             config.webhook_guard(),
             trust::client(trust::public()),
@@ -689,7 +691,7 @@ impl Server {
         let back_office = BackgroundRuntime::open().map_err(|e| format!("cannot start: {e}"))?;
         let (stripe, task) = {
             let _there = back_office.enter();
-            connect(provider, secrets.shop(), &ids, &clock)?
+            connect(provider, secrets.shop(), &ids, &corrected)?
         };
         tasks.extend(task.map(|task| back_office.spawn(vital(task))));
 

@@ -668,14 +668,14 @@ async fn give_back(
         let turn = Turn { endpoint: Endpoint::Refund, waited: false };
         return count(settlement, "refund", stripe.refund(turn, &order, payment, refund).await);
     }
-    let asked_ms = settlement.clock.now_ms();
+    let asked = settlement.clock.both_ms();
     let known = stripe.find_refund(turn, payment, refund).await;
     if let Some(outcome) = count(settlement, "find_refund", known)? {
         return Ok(outcome);
     }
     // A process that stood still since then (a machine that was suspended) knows nothing any more of what
     // others have refunded meanwhile under another key.
-    if settlement.clock.now_ms() - asked_ms > LOOKED_UP_MS {
+    if settlement.clock.passed_ms(asked) > LOOKED_UP_MS {
         let why = "the refund was looked for too long ago";
         return count(settlement, "refund", Err(CallError::NotDone(why.into(), None)));
     }

@@ -95,11 +95,18 @@ impl Shop {
         let secrets = Secrets::new([2; 32]);
         let sandbox = Arc::new(FakeStripe::in_memory(clock.clone(), [3; 32]).unwrap());
         let (wire, governor) = (Box::new(Arc::clone(&sandbox)), Governor::unlimited());
-        let stripe =
-            Stripe::new(wire, governor, Arc::clone(&ids), clock.clone(), false, secrets.shop());
+        let of_database = Arc::new(DatabaseClock::new(clock.clone()));
+        let stripe = Stripe::new(
+            wire,
+            governor,
+            Arc::clone(&ids),
+            Arc::clone(&of_database),
+            false,
+            secrets.shop(),
+        );
         let Assembled { app, jobs, told, tasks } = assemble(Parts {
             config,
-            clock: DatabaseClock::new(clock.clone()),
+            clock: of_database,
             ids,
             secrets,
             ticket_keys: vec![],

@@ -53,6 +53,7 @@ pub use trace::{Line, Promise, Sample, Standing, Violation};
 use boxoffice::OrderState;
 use machine::Watching;
 use nts_server::audit::{Against, Finding, Report, Weight, audit};
+use nts_server::clock::DatabaseClock;
 use nts_server::ids::{Ids, Secrets};
 use nts_server::payments::governor::Governor;
 use nts_server::payments::stripe::Stripe;
@@ -333,7 +334,8 @@ async fn audit_of(
     let clock = world.clock();
     let ids = Arc::new(Ids::new(Rng::new(world.plan.seed, 7).bytes(), 0));
     let shop = Secrets::new(secret).shop();
-    let stripe = Stripe::new(wire, Governor::unlimited(), ids, clock.clone(), false, shop);
+    let of_database = Arc::new(DatabaseClock::new(clock.clone()));
+    let stripe = Stripe::new(wire, Governor::unlimited(), ids, of_database, false, shop);
     let reads = Reads::inline(reader);
     let against = Against { stripe: &stripe, since_s: 0, settle };
     audit(&reads, &clock, Some(against)).await.map_err(|e| e.to_string())

@@ -263,7 +263,7 @@ impl Machine {
     /// Starts the server. The error says why it did not start.
     pub fn start(&self, world: &Arc<World>) -> Result<(), String> {
         let Opened { store, mut reader, secret, last_high } = world.backend.open(&self.clock)?;
-        let clock = DatabaseClock::new(self.clock.clone());
+        let clock = Arc::new(DatabaseClock::new(self.clock.clone()));
         let pulse = read_versions(&mut *reader, &clock).map_err(|e| e.to_string())?;
         let events = reader.events().map_err(|e| e.to_string())?;
         let ticket_keys = ticket_keys::all(reader.tables()).map_err(|e| e.to_string())?;
@@ -287,7 +287,7 @@ impl Machine {
             Box::new(wire),
             governor,
             Arc::clone(&ids),
-            self.clock.clone(),
+            Arc::clone(&clock),
             false,
             shop,
         );

@@ -15,7 +15,7 @@ mod tests;
 use super::governor::{Endpoint, Governor, Turn};
 use super::wire::{Lost, Wire, WireRequest, WireResponse};
 use super::{CallError, key};
-use crate::clock::Clock;
+use crate::clock::DatabaseClock;
 use crate::ids::Ids;
 use crate::text::{begin, cut};
 use boxoffice::mutant::{Mutant, on};
@@ -42,7 +42,7 @@ pub struct Stripe {
     wire: Box<dyn Wire>,
     governor: Governor,
     ids: Arc<Ids>,
-    clock: Clock,
+    clock: Arc<DatabaseClock>,
     live: bool,
     /// Tells our payments from those of other box offices on the same account.
     shop: String,
@@ -88,7 +88,7 @@ impl Stripe {
         wire: Box<dyn Wire>,
         governor: Governor,
         ids: Arc<Ids>,
-        clock: Clock,
+        clock: Arc<DatabaseClock>,
         live: bool,
         shop: String,
     ) -> Stripe {

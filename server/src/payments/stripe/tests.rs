@@ -7,6 +7,7 @@ mod genuine;
 mod lists;
 
 use super::*;
+use crate::clock::Clock;
 use crate::payments::governor::Governor;
 use crate::payments::wire::Exchange;
 use boxoffice::{AttemptState, IntentStatus, OrderId, OrderState, PaymentId};
@@ -35,12 +36,24 @@ fn response(status: u16, body: &str) -> WireResponse {
     WireResponse { status, request_id: None, should_retry: None, retry_after_ms: None, body }
 }
 
+/// The machine's own.
+fn clock() -> Arc<DatabaseClock> {
+    Arc::new(DatabaseClock::new(Clock::System))
+}
+
 fn client(answers: Vec<Result<WireResponse, Lost>>) -> (Stripe, Arc<Script>) {
+    client_at(clock(), answers)
+}
+
+fn client_at(
+    clock: Arc<DatabaseClock>,
+    answers: Vec<Result<WireResponse, Lost>>,
+) -> (Stripe, Arc<Script>) {
     let script = Arc::new(Script { answers: Mutex::new(answers.into()), ..Script::default() });
     let ids = Arc::new(Ids::new([1; 32], 0));
     let wire = Box::new(Arc::clone(&script));
     let shop = "SHOP".to_owned();
-    (Stripe::new(wire, Governor::unlimited(), ids, Clock::System, false, shop), script)
+    (Stripe::new(wire, Governor::unlimited(), ids, clock, false, shop), script)
 }
 
 fn order() -> Order {
@@ -377,6 +390,28 @@ async fn read_of(intent: String, refunds: String, disputes: String) -> Result<In
     let turn = stripe.governor().turn(Endpoint::Read).await;
     let order = order();
     stripe.read(turn, &order, order.payment.as_ref().unwrap()).await
+}
+
+/// Ids of refunds that somebody else made are dated like everything that is recorded: other ids of the process follow them,
+/// and their time is compared with others.
+#[tokio::test]
+async fn a_refund_that_is_found_is_dated_by_the_clock_of_the_database() {
+    let clock = clock();
+    let (now, asked) = (clock.own_ms() - 3_600_000, clock.steady_ms());
+    clock.saw_between(now, asked, asked);
+    let whole = WHOLE.replace("STATUS", "succeeded");
+    let (stripe, _) = client_at(
+        Arc::clone(&clock),
+        vec![Ok(response(200, &whole)), Ok(response(200, REFUNDS)), Ok(response(200, DISPUTES))],
+    );
+    let turn = stripe.governor().turn(Endpoint::Read).await;
+    let order = order();
+    let read = stripe.read(turn, &order, order.payment.as_ref().unwrap()).await.unwrap();
+    assert_eq!(read.refunds.len(), 2);
+    for refund in read.refunds {
+        let dated = (refund.fresh.0 >> 80) as i64;
+        assert!((now..now + 60_000).contains(&dated), "{dated} at {now}");
+    }
 }
 
 /// Whatever field is null or missing: what is documented as nullable is read, nothing panics, and what is

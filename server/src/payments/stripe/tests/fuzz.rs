@@ -36,7 +36,7 @@ impl Wire for Pages {
 fn stripe(wire: impl Wire + 'static) -> Stripe {
     let ids = Arc::new(Ids::new([1; 32], 0));
     let shop = "SHOP".to_owned();
-    Stripe::new(Box::new(wire), Governor::unlimited(), ids, Clock::System, false, shop)
+    Stripe::new(Box::new(wire), Governor::unlimited(), ids, clock(), false, shop)
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
