@@ -92,7 +92,9 @@ class Drill:
     def a_standby(self):
         """A machine that a commit may wait for: in quorum mode, either of the two."""
         roles = {name: member["role"] for name, member in self.world.members().items()}
-        return next(machine for machine in self.world.machines if roles[machine.name] != "leader")
+        # One that has just come back may not be listed for a moment.
+        listed = [machine for machine in self.world.machines if machine.name in roles]
+        return next(machine for machine in listed if roles[machine.name] != "leader")
 
     # --- The scenarios. Each leaves the cluster whole, or on the way to it.
 
