@@ -11,7 +11,8 @@
 //!                               └─► books (what was told) ─► verify ─► report
 //! ```
 //!
-//! Meanwhile devices may scan tickets at the door of another event, [`scans`], and a webhook may be told of the sale: [`receiver`].
+//! Meanwhile devices may scan tickets at the door of another event, [`scans`], and a webhook may be told of the
+//! sale: [`receiver`].
 
 pub mod books;
 mod buyer;

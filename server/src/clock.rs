@@ -24,7 +24,7 @@ pub enum Clock {
     },
     /// What has passed since it was `begun_ms`, by a clock that nobody sets.
     Since {
-        /// What [`since_boot`] said then.
+        /// For how long the machine had run then.
         begun: Duration,
         /// Milliseconds since 1970.
         begun_ms: TimeMs,

@@ -194,8 +194,8 @@ const ADD: &str =
 /// Where a list of what is due goes on: the class, the due time and the id of a message.
 pub type After = (u32, TimeMs, u128);
 
-/// What is due at `now` of a kind that is not [`WEBHOOK`], those of the lowest class and of the oldest due time first, at most `limit` of
-/// them; those that come after `after`.
+/// What is due at `now` of a kind that is not [`WEBHOOK`], those of the lowest class and of the oldest due time
+/// first, at most `limit` of them; those that come after `after`.
 pub fn due(
     from: &mut dyn Tables,
     kind: &str,
