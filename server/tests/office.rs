@@ -8,14 +8,11 @@ use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use nts_server::accounts::{Machine, machine_link, totp};
 use nts_server::app::App;
-use nts_server::clock::{Clock, DatabaseClock};
+use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::http;
 use nts_server::ids::{Ids, Secrets, digest};
 use nts_server::mail::{Composed, Relay, Sent};
-use nts_server::payments::fake::FakeStripe;
-use nts_server::payments::governor::Governor;
-use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
 use nts_server::run::{Assembled, MailParts, Parts, assemble};
 use nts_server::store::Database;
@@ -23,6 +20,7 @@ use nts_server::store::records::audit_log::{Filter, last};
 use nts_server::webhooks::send::{Carry, Post, Sending};
 use nts_server::writer::Writer;
 use nts_testkit::Postgres;
+use sandbox::in_memory;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -35,6 +33,7 @@ use tower::ServiceExt;
 mod attacks;
 #[path = "office/door.rs"]
 mod door;
+mod sandbox;
 
 const KEY: &str = "a-key-for-the-tests";
 /// 2030-01-01 12:00 UTC, in milliseconds.
@@ -128,17 +127,7 @@ impl Office {
         };
         let ids = Arc::new(Ids::new([node; 32], opened.last_high));
         let secrets = Secrets::new([2; 32]);
-        let sandbox = Arc::new(FakeStripe::in_memory(clock.clone(), [3; 32]).unwrap());
-        let (wire, governor) = (Box::new(Arc::clone(&sandbox)), Governor::unlimited());
-        let of_database = Arc::new(DatabaseClock::new(clock.clone()));
-        let stripe = Stripe::new(
-            wire,
-            governor,
-            Arc::clone(&ids),
-            Arc::clone(&of_database),
-            false,
-            secrets.shop(),
-        );
+        let (sandbox, stripe, of_database) = in_memory(&clock, &ids, secrets.shop());
         let mailbox = Arc::new(Mailbox::default());
         let reader = {
             let (database, clock) = (database.clone(), clock.clone());

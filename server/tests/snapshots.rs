@@ -8,6 +8,7 @@
 mod languages;
 #[path = "pages/openapi.rs"]
 mod openapi;
+mod sandbox;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,18 +17,16 @@ use http_body_util::BodyExt;
 use insta::assert_snapshot;
 use nts_api::ProblemCode;
 use nts_server::app::App;
-use nts_server::clock::{Clock, DatabaseClock};
+use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::http;
 use nts_server::ids::{Ids, Secrets, digest};
-use nts_server::payments::fake::FakeStripe;
-use nts_server::payments::governor::Governor;
-use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
 use nts_server::run::{Assembled, Parts, assemble};
 use nts_server::store::Database;
 use nts_server::webhooks::send::{Carry, Post, Sending};
 use nts_server::writer::Writer;
+use sandbox::in_memory;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -93,17 +92,7 @@ impl Shop {
         let opened = database.open(clock.clone()).unwrap();
         let ids = Arc::new(Ids::new([1; 32], opened.last_high));
         let secrets = Secrets::new([2; 32]);
-        let sandbox = Arc::new(FakeStripe::in_memory(clock.clone(), [3; 32]).unwrap());
-        let (wire, governor) = (Box::new(Arc::clone(&sandbox)), Governor::unlimited());
-        let of_database = Arc::new(DatabaseClock::new(clock.clone()));
-        let stripe = Stripe::new(
-            wire,
-            governor,
-            Arc::clone(&ids),
-            Arc::clone(&of_database),
-            false,
-            secrets.shop(),
-        );
+        let (sandbox, stripe, of_database) = in_memory(&clock, &ids, secrets.shop());
         let Assembled { app, jobs, told, tasks } = assemble(Parts {
             config,
             clock: of_database,
