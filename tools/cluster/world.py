@@ -426,14 +426,31 @@ class World:
         return {}
 
     def healthy(self):
-        """A primary, two standbys that follow it, one of them synchronous, and three nts that are ready."""
+        """A primary, two standbys that follow it, one of them synchronous, three nts that are ready, and etcd's leader elsewhere
+        than the primary."""
         members = self.members()
         roles = sorted(member["role"] for member in members.values())
         follow = sum(member["state"] == "streaming" for member in members.values())
         synchronous = self.asynchronous or {"sync_standby", "quorum_standby"} & set(roles)
         if len(roles) != 3 or "leader" not in roles or follow != 2 or not synchronous:
             return False
+        primary = next(machine for machine in self.machines if members[machine.name]["role"] == "leader")
+        if self.leads_etcd(primary) is not False:
+            return False
         return all(self.ask(machine.address, 9000, "/readyz")[0] == 200 for machine in self.machines)
+
+    def leads_etcd(self, machine):
+        """Whether etcd's leader is on this machine; None if it does not answer."""
+        cluster = f"{machine.root}/etc/cluster"
+        names = {"PATH": os.environ["PATH"], "ETCDCTL_API": "3", "ETCDCTL_CACERT": f"{cluster}/ca.crt",
+                 "ETCDCTL_CERT": f"{cluster}/machine.crt", "ETCDCTL_KEY": f"{cluster}/machine.key"}
+        ask = ["etcdctl", "--endpoints", f"https://{machine.address}:2379", "--command-timeout", "3s", "--write-out", "json"]
+        try:
+            told = machine.inside(*ask, "endpoint", "status", env=names)
+            status = json.loads(told)[0]["Status"]
+            return status["header"]["member_id"] == status["leader"]
+        except (Failed, ValueError, LookupError, TypeError):
+            return None
 
     def patronictl(self, *words):
         machine = next(machine for machine in self.machines if machine.on)

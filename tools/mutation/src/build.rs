@@ -127,6 +127,11 @@ pub fn build(settings: &Settings) -> Result<Built> {
             let (a, b) = text.split_once("\n[dependencies]\n").unwrap_or((&text, ""));
             bytes = format!("{a}\n[dependencies]\n{more}{b}").into_bytes();
         }
+        if file.starts_with("tests/") && file.ends_with(".rs") {
+            // The processes that these tests start have to know which mutant is switched on.
+            let known = ".env_clear().envs(std::env::vars().filter(|(name, _)| name.starts_with(\"MUTATION_\")))";
+            bytes = String::from_utf8(bytes)?.replace(".env_clear()", known).into_bytes();
+        }
         write(&settings.copy.join(file), &bytes)?;
     }
     let manifest = "[package]\nname = \"mutation_switch\"\nedition = \"2024\"\n";

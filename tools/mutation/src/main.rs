@@ -18,6 +18,9 @@
 //! mutation show 17                     # a mutant as a diff
 //! ```
 //!
+//! A test binary runs for at most a minute for one mutant, with what is quick and reaches little first
+//! (`MOST`); `it`, with processes of the product, would otherwise run for hours.
+//!
 //! `--only` takes an area (see `AREAS`) or the beginning of a path. `--copy DIR` and `--results FILE` say
 //! where the copy and the verdicts (one JSON object a line, the last one counts) are kept; by default both
 //! are below `target/`. `--lanes N` says how many mutants are run at a time (2). `--suites
@@ -99,6 +102,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "stripe", package: "nts-server", target: "stripe" },
     Suite { name: "simulation", package: "nts-sim", target: "short" },
     Suite { name: "another_card", package: "boxoffice", target: "another_card" },
+    Suite { name: "it", package: "nts", target: "it" },
 ];
 
 /// What was asked for.

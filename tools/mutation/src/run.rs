@@ -8,11 +8,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+/// What the tests of one suite take for one mutant at most, by the times that they took when they were recorded, in
+/// milliseconds. The rest is left out.
+const MOST: u64 = 60_000;
 
 /// A test, and what it reaches.
 #[derive(Serialize, Deserialize)]
@@ -73,13 +78,15 @@ fn passes(
     command.arg("--exact").args(tests).args(["--test-threads", "2"]);
     command.env(variable.0, variable.1).env("CARGO_MANIFEST_DIR", directory);
     command.current_dir(directory).stdout(Stdio::null()).stderr(Stdio::null());
+    // With the processes that it starts, so that none of them is left behind.
+    command.process_group(0);
     let (mut child, begun) = (command.spawn()?, now());
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status.success()));
         }
         if begun.elapsed() > most {
-            child.kill()?;
+            Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).status()?;
             child.wait()?;
             return Ok(None);
         }
@@ -167,7 +174,8 @@ pub fn run(settings: &Settings, built: &Built, tests: &[Test], again: bool) -> R
     Ok(())
 }
 
-/// What is quick and reaches little comes first, and by itself: most mutants are noticed by that.
+/// What is quick and reaches little comes first, and by itself: most mutants are noticed by that. No part takes much
+/// longer than a quarter of `MOST`.
 fn in_parts(mut tests: Vec<&Test>) -> Vec<Vec<&Test>> {
     tests.sort_by_key(|t| t.ms * t.reaches.len() as u64);
     let (mut parts, mut part, mut ms, mut most) = (Vec::new(), Vec::new(), 0, 200);
@@ -176,7 +184,7 @@ fn in_parts(mut tests: Vec<&Test>) -> Vec<Vec<&Test>> {
         ms += test.ms;
         if ms >= most {
             parts.push(std::mem::take(&mut part));
-            (ms, most) = (0, most * 4);
+            (ms, most) = (0, (most * 4).min(MOST / 4));
         }
     }
     parts.extend((!part.is_empty()).then_some(part));
@@ -190,13 +198,15 @@ fn judge(suites: &[Suite], built: &Built, tests: &[Test], mutant: &Mutant) -> Re
     for suite in suites {
         let reaching =
             tests.iter().filter(|t| t.suite == suite.name && t.reaches.contains(&mutant.number));
+        let mut taken = 0;
         for part in in_parts(reaching.collect()) {
-            if !by.is_empty() {
+            if !by.is_empty() || taken > MOST {
                 break;
             }
             word = "survived";
             let names: Vec<_> = part.iter().map(|t| &*t.name).collect();
             let usual = part.iter().map(|t| t.ms).sum::<u64>();
+            taken += usual;
             let most = Duration::from_millis(4_000 + 8 * usual);
             match passes(built, suite.name, &names, ("MUTATION_ON", &number), most)? {
                 Some(true) => {}
