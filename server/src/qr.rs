@@ -68,23 +68,27 @@ pub fn svg(text: &str, read_out: &str) -> String {
 /// is longer than a code takes.
 pub fn png(text: &str) -> Option<Vec<u8>> {
     let code = Code::of(text).ok()?;
-    let width = code.width();
-    let side = (width + 2 * QUIET) * MODULE;
-    let dark = |x: usize, y: usize| {
-        let module = |at: usize| (at / MODULE).checked_sub(QUIET).filter(|at| *at < width);
-        let (Some(x), Some(y)) = (module(x), module(y)) else { return false };
-        code.is_dark(x, y)
-    };
-    // Each line: how it is filtered (not at all), then its pixels, 1 is white.
-    let mut lines = Vec::with_capacity(side * (side / 8 + 2));
-    for y in 0..side {
+    let side = (code.width() + 2 * QUIET) * MODULE;
+    let line = side.div_ceil(8);
+    // Each line: how it is filtered, then its pixels, 1 is white. Not at all (0), or as the difference to the line above
+    // (2), which is none but in the first line of a row of modules.
+    let mut lines = Vec::with_capacity(side * (line + 1));
+    let same = [&[2][..], &vec![0; line]].concat();
+    let mut row = |dark: &mut dyn Iterator<Item = (usize, usize)>| {
         lines.push(0);
-        lines.extend((0..side.div_ceil(8)).map(|byte| {
-            let white = |bit: &usize| byte * 8 + bit >= side || !dark(byte * 8 + bit, y);
-            (0..8).filter(white).fold(0u8, |bits, bit| bits | (0x80 >> bit))
-        }));
-    }
-    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+        let first = lines.len();
+        lines.resize(first + line, 0xff);
+        for (x, many) in dark {
+            for pixel in (x + QUIET) * MODULE..(x + QUIET + many) * MODULE {
+                lines[first + pixel / 8] &= !(0x80 >> (pixel % 8));
+            }
+        }
+        (1..MODULE).for_each(|_| lines.extend(&same));
+    };
+    (0..QUIET).for_each(|_| row(&mut std::iter::empty()));
+    (0..code.width()).for_each(|y| row(&mut code.dark(y)));
+    (0..QUIET).for_each(|_| row(&mut std::iter::empty()));
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
     zlib.write_all(&lines).ok()?;
     Some(picture(u32::try_from(side).ok()?, &zlib.finish().ok()?))
 }
@@ -118,6 +122,14 @@ mod tests {
         ZlibDecoder::new(&png[41..41 + length]).read_to_end(&mut lines).expect("zlib");
         let line = side.div_ceil(8) + 1;
         assert_eq!(lines.len(), line * side);
+        for at in (line..lines.len()).step_by(line) {
+            match lines[at] {
+                0 => {}
+                2 => (at + 1..at + line)
+                    .for_each(|at| lines[at] = lines[at].wrapping_add(lines[at - line])),
+                other => panic!("filter {other}"),
+            }
+        }
         let bits = |line: &[u8]| {
             let bits: String = line[1..].iter().map(|byte| format!("{byte:08b}")).collect();
             bits[..side].to_owned()

@@ -33,6 +33,12 @@ fn program(names: &[&str]) -> Option<String> {
     })
 }
 
+/// Whether pages are to be photographed for somebody to look at: a picture costs as much as half of what is tested on the
+/// page.
+fn pictures_are_wanted() -> bool {
+    std::env::var_os("NTS_TEST_PICTURES").is_some()
+}
+
 impl Browser {
     /// Starts a browser; `None` if there is none here and that may be.
     pub fn start(javascript: bool, size: (u32, u32), dark: bool) -> Option<Browser> {
@@ -231,6 +237,9 @@ impl Browser {
 
     /// Keeps a picture of the page for a person to look at.
     pub fn picture(&self, name: &str) {
+        if !pictures_are_wanted() {
+            return;
+        }
         use base64::Engine as _;
         let picture = self.ask("GET", "screenshot", &Value::Null);
         let bytes = base64::engine::general_purpose::STANDARD
@@ -244,6 +253,9 @@ impl Browser {
 impl Browser {
     /// Keeps a picture of the whole page, also of what one has to scroll to.
     pub fn whole_picture(&self, name: &str) {
+        if !pictures_are_wanted() {
+            return;
+        }
         use base64::Engine as _;
         let shot =
             json!({"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": true}});
