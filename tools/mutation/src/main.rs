@@ -18,13 +18,13 @@
 //! mutation show 17                     # a mutant as a diff
 //! ```
 //!
-//! A test binary runs for at most a minute for one mutant, with what is quick and reaches little first
+//! A test binary runs for some twenty seconds at most for one mutant, with what is quick and reaches little first
 //! (`MOST`); `it`, with processes of the product, would otherwise run for hours.
 //!
 //! `--only` takes an area (see `AREAS`) or the beginning of a path. `--copy DIR` and `--results FILE` say
 //! where the copy and the verdicts (one JSON object a line, the last one counts) are kept; by default both
 //! are below `target/`. `--lanes N` says how many mutants are run at a time (2). `--suites
-//! core,scripts` builds and asks only these (see `SUITES`).
+//! core,scripts` builds and asks only these (see `SUITES`). `--one-in 8` runs and reports every eighth mutant.
 //!
 //! How to read the report: for each file and area the number of mutants, which suite noticed how many,
 //! how many survive, and the score, once of all and once without those that have a reason. `unreached` is
@@ -112,6 +112,7 @@ struct Settings {
     results: PathBuf,
     lanes: usize,
     suites: Vec<Suite>,
+    one_in: usize,
 }
 
 impl Settings {
@@ -130,6 +131,7 @@ fn main() -> Result<()> {
         results: "target/mutation.jsonl".into(),
         lanes: 2,
         suites: SUITES.to_vec(),
+        one_in: 1,
     };
     let (mut number, mut again) = (None, false);
     while let Some(word) = words.next() {
@@ -143,6 +145,7 @@ fn main() -> Result<()> {
                 let names = value()?;
                 settings.suites.retain(|s| names.split(',').any(|n| n == s.name));
             }
+            "--one-in" => settings.one_in = value()?.parse()?,
             "--again" => again = true,
             _ => number = Some(word.parse::<usize>()?),
         }
