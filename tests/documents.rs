@@ -14,6 +14,7 @@ const OF_TESTS: &[&str] = &[
     "NTS_MUTANT_STARTS",
     "NTS_PDF_LOOK",
     "NTS_TEST_ALL",
+    "NTS_TEST_PICTURES",
 ];
 
 /// Variables that a command reads and the server does not.

@@ -58,3 +58,23 @@ async fn what_came_to_nothing_is_removed_and_the_audit_finds_nothing() {
     assert!(report.balanced() && report.findings.is_empty(), "{report}");
     shop.close().await;
 }
+
+/// More orders that stay than are read at once stand before one that goes.
+#[tokio::test]
+async fn what_came_to_nothing_is_found_behind_many_that_stay() {
+    let shop = shop("old-many").await;
+    for n in 0..130 {
+        let paid = shop.hold(&format!("ann{n}"), 1).await;
+        shop.pay(&paid, &format!("ctoken_ok_{n}")).await;
+        shop.state(&paid, OrderState::Paid).await;
+    }
+    let canceled = shop.hold("bob", 1).await;
+    assert_eq!(shop.cancel(&canceled).await.0, 200);
+    shop.time.jump(31 * 24 * HOUR);
+    let before_ms = shop.app().clock.now_ms() - 30 * 24 * HOUR;
+    let mut after = None;
+    assert_eq!(forget_before(&shop.app().settlement, &mut after, before_ms).await, 1);
+    assert_eq!(after, Some(canceled.order), "it has come to the end");
+    assert_eq!(shop.cancel(&canceled).await.0, 404);
+    shop.close().await;
+}

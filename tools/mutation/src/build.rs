@@ -64,6 +64,19 @@ fn runs(first: u64, runs: u64) {
 #[test] fn c() { runs(11, 15) }
 "#;
 
+/// More of them: as many as take some minutes.
+const LONG: &str = r#"//! A longer simulation.
+fn runs(first: u64, runs: u64) {
+    let none = |_: &nts_sim::many::Summary| ();
+    let done = nts_sim::many::many(first, runs, &nts_sim::Wishes::default(), 1, &none).unwrap();
+    assert!(done.violations.is_empty());
+}
+#[test] fn a() { runs(26, 75) }
+#[test] fn b() { runs(101, 75) }
+#[test] fn c() { runs(176, 75) }
+#[test] fn d() { runs(251, 75) }
+"#;
+
 /// What was built.
 #[derive(Serialize, Deserialize)]
 pub struct Built {
@@ -138,6 +151,7 @@ pub fn build(settings: &Settings) -> Result<Built> {
     write(&settings.copy.join("mutation_switch/Cargo.toml"), manifest.as_bytes())?;
     write(&settings.copy.join("mutation_switch/src/lib.rs"), SWITCH.as_bytes())?;
     write(&settings.copy.join("sim/tests/short.rs"), SIMULATION.as_bytes())?;
+    write(&settings.copy.join("sim/tests/long.rs"), LONG.as_bytes())?;
     loop {
         let mut woven = BTreeMap::new();
         for (file, places) in &places {

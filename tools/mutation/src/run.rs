@@ -15,10 +15,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// What the tests of one suite take for one mutant at most, by the times that they took when they were recorded, in
-/// milliseconds. The rest is left out.
-const MOST: u64 = 16_000;
-
 /// A test, and what it reaches.
 #[derive(Serialize, Deserialize)]
 pub struct Test {
@@ -177,8 +173,8 @@ pub fn run(settings: &Settings, built: &Built, tests: &[Test], again: bool) -> R
 }
 
 /// What is quick and reaches little comes first, and by itself: most mutants are noticed by that. No part takes much
-/// longer than a quarter of `MOST`.
-fn in_parts(mut tests: Vec<&Test>) -> Vec<Vec<&Test>> {
+/// longer than `longest` milliseconds.
+fn in_parts(mut tests: Vec<&Test>, longest: u64) -> Vec<Vec<&Test>> {
     tests.sort_by_key(|t| t.ms * t.reaches.len() as u64);
     let (mut parts, mut part, mut ms, mut most) = (Vec::new(), Vec::new(), 0, 200);
     for test in tests {
@@ -186,7 +182,7 @@ fn in_parts(mut tests: Vec<&Test>) -> Vec<Vec<&Test>> {
         ms += test.ms;
         if ms >= most {
             parts.push(std::mem::take(&mut part));
-            (ms, most) = (0, (most * 4).min(MOST / 4));
+            (ms, most) = (0, (most * 4).min(longest));
         }
     }
     parts.extend((!part.is_empty()).then_some(part));
@@ -201,8 +197,9 @@ fn judge(suites: &[Suite], built: &Built, tests: &[Test], mutant: &Mutant) -> Re
         let reaching =
             tests.iter().filter(|t| t.suite == suite.name && t.reaches.contains(&mutant.number));
         let mut taken = 0;
-        for part in in_parts(reaching.collect()) {
-            if !by.is_empty() || taken > MOST {
+        let most_ms = suite.most_s * 1_000;
+        for part in in_parts(reaching.collect(), most_ms / 4) {
+            if !by.is_empty() || taken > most_ms {
                 break;
             }
             word = "survived";
