@@ -376,7 +376,7 @@ fn a_camera_reads_the_address_of_the_ticket_from_its_page() {
         browser.goto(&format!("http://{}{}", server.address, &url[url.find("/T/").unwrap()..]));
         browser.shows("Bob Guest");
         let name = if dark { "ticket-dark" } else { "ticket-light" };
-        browser.picture(name);
+        browser.photograph(name);
         let Some(read) = zbar(format!("{name}.png")) else {
             assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "zbarimg is not installed");
             println!(

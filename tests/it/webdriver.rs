@@ -235,11 +235,15 @@ impl Browser {
         severe.map(|e| e["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// Keeps a picture of the page for a person to look at.
+    /// Keeps a picture of the page for a person to look at, if it is wanted.
     pub fn picture(&self, name: &str) {
-        if !pictures_are_wanted() {
-            return;
+        if pictures_are_wanted() {
+            self.photograph(name);
         }
+    }
+
+    /// Keeps a picture of the page in any case.
+    pub fn photograph(&self, name: &str) {
         use base64::Engine as _;
         let picture = self.ask("GET", "screenshot", &Value::Null);
         let bytes = base64::engine::general_purpose::STANDARD
