@@ -68,26 +68,25 @@ pub fn svg(text: &str, read_out: &str) -> String {
 /// is longer than a code takes.
 pub fn png(text: &str) -> Option<Vec<u8>> {
     let code = Code::of(text).ok()?;
-    let side = (code.width() + 2 * QUIET) * MODULE;
+    let width = code.width();
+    let side = (width + 2 * QUIET) * MODULE;
     let line = side.div_ceil(8);
-    // Each line: how it is filtered, then its pixels, 1 is white. Not at all (0), or as the difference to the line above
-    // (2), which is none but in the first line of a row of modules.
+    // Each line: its filter, then its pixels, 1 is white. The first line of a row of modules has no filter (0). The others
+    // are the difference to the line above (2), and there is none.
     let mut lines = Vec::with_capacity(side * (line + 1));
     let same = [&[2][..], &vec![0; line]].concat();
-    let mut row = |dark: &mut dyn Iterator<Item = (usize, usize)>| {
+    for y in 0..side / MODULE {
         lines.push(0);
         let first = lines.len();
         lines.resize(first + line, 0xff);
-        for (x, many) in dark {
+        let y = y.checked_sub(QUIET).filter(|y| *y < width);
+        for (x, many) in y.into_iter().flat_map(|y| code.dark(y)) {
             for pixel in (x + QUIET) * MODULE..(x + QUIET + many) * MODULE {
                 lines[first + pixel / 8] &= !(0x80 >> (pixel % 8));
             }
         }
         (1..MODULE).for_each(|_| lines.extend(&same));
-    };
-    (0..QUIET).for_each(|_| row(&mut std::iter::empty()));
-    (0..code.width()).for_each(|y| row(&mut code.dark(y)));
-    (0..QUIET).for_each(|_| row(&mut std::iter::empty()));
+    }
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
     zlib.write_all(&lines).ok()?;
     Some(picture(u32::try_from(side).ok()?, &zlib.finish().ok()?))

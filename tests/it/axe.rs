@@ -1,8 +1,7 @@
 //! Every page in every state, judged by axe-core (<https://github.com/dequelabs/axe-core>) by the rules of
-//! WCAG 2.2 A and AA: on the narrowest screen in light colours, and at a desk in dark ones. What depends on the window is
-//! looked at in more of them (`browser::accessible_at`). `tools/axe` gets axe-core.
+//! WCAG 2.2 A and AA: on the narrowest screen and at a desk, light and dark. `tools/axe` gets axe-core.
 
-use crate::browser::{accessible_at, accessible_in};
+use crate::browser::{accessible, accessible_in};
 use crate::harness::*;
 use crate::webdriver::Browser;
 use serde_json::{Value, json};
@@ -227,7 +226,7 @@ fn the_description_of_the_api_keeps_nobody_out() {
     for (width, height, dark) in [(320, 640, false), (390, 844, true), (1280, 900, true)] {
         let Some(browser) = Browser::start(true, (width, height), dark) else { return };
         browser.goto(&format!("http://{}/docs/api", server.address));
-        accessible_at(&browser, "en", width, dark);
+        accessible(&browser);
         browser.picture(&format!("api-{width}"));
     }
 }
@@ -249,7 +248,7 @@ fn every_page_in_every_state_keeps_nobody_out() {
         let Some(browser) = Browser::start(true, (width, height), dark) else { return };
         let scheme = if dark { "dark" } else { "light" };
         let look = |name: &str| {
-            accessible_at(&browser, "en", width, dark);
+            accessible(&browser);
             browser.whole_picture(&format!("all-{width}-{scheme}-{name}"));
         };
         for (name, path, lead) in &pages {
@@ -290,7 +289,7 @@ fn every_page_in_german_keeps_nobody_out() {
         for (name, path, _) in pages.iter().filter(|(_, path, _)| !from_old_demo(path)) {
             let mark = if path.contains('?') { '&' } else { '?' };
             browser.goto(&url(&format!("{path}{mark}lang=de")));
-            accessible_at(&browser, "de", width, false);
+            accessible_in(&browser, "de");
             browser.whole_picture(&format!("german-{width}-{name}"));
         }
         // The browser remembers it.

@@ -28,22 +28,6 @@ pub fn accessible(browser: &Browser) {
 
 /// The same of a page in this language.
 pub fn accessible_in(browser: &Browser, lang: &str) {
-    fits(browser, lang);
-    crate::axe::finds_nothing(browser);
-}
-
-/// The same of a page that is shown in a row of windows. The rules of axe-core take most of the time and depend on the window in
-/// little: they are asked on the narrowest screen in light colours and at a desk in dark ones, all else in each window.
-pub fn accessible_at(browser: &Browser, lang: &str, width: u32, dark: bool) {
-    if [(320, false), (1280, true)].contains(&(width, dark)) {
-        accessible_in(browser, lang);
-    } else {
-        fits(browser, lang);
-    }
-}
-
-/// The part of it that depends on the window, without the rules of axe-core: nothing is cut off, too small or too pale.
-fn fits(browser: &Browser, lang: &str) {
     assert_eq!(
         browser.run("return document.documentElement.lang"),
         json!(lang),
@@ -83,6 +67,7 @@ fn fits(browser: &Browser, lang: &str) {
          return faults;",
     );
     assert_eq!(faults, json!([]), "{}", browser.url());
+    crate::axe::finds_nothing(browser);
     let complaints: Vec<String> = browser.complaints();
     // A page that says no has that status, and the browser notes it; so it does where a test has taken its network.
     let noted = ["status of 4", "net::ERR_INTERNET_DISCONNECTED"];

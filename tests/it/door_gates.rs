@@ -1,7 +1,7 @@
 //! What the people of a door need beside a scanner: links for gates, the devices that are there, guests by their names,
 //! the list for when there is no network, and how people arrive.
 
-use crate::browser::{accessible, accessible_at};
+use crate::browser::accessible;
 use crate::doors::{Device, codes, give, overview};
 use crate::harness::*;
 use crate::staff::{self, Visitor, cookies};
@@ -672,7 +672,7 @@ fn the_pages_of_the_office_around_the_door_keep_nobody_out() {
     let tells = json!({"device": north.id, "gate": "north", "unsent": 2});
     let post = Request::new("POST", &format!("{API}/devices")).bearer(KEY).json(&tells);
     assert_eq!(server.send(post).status, 204);
-    for (dark, size) in [(false, (320, 640)), (true, PHONE), (false, DESK), (true, DESK)] {
+    for (dark, size) in [(false, PHONE), (true, PHONE), (false, DESK), (true, DESK)] {
         let Some(browser) = Browser::start(true, size, dark) else { return };
         browser.send_header("authorization", &format!("Bearer {KEY}"));
         let name = |what: &str| {
@@ -681,21 +681,21 @@ fn the_pages_of_the_office_around_the_door_keep_nobody_out() {
         let at = |path: &str| format!("http://{}{path}", server.address);
         browser.goto(&at("/office/events/rock/door"));
         browser.shows("Let in although the records say no");
-        accessible_at(&browser, "en", size.0, dark);
+        accessible(&browser);
         browser.whole_picture(&name("all"));
         browser.fill("#name", " ");
         browser.run("document.querySelector('form[action$=links]').noValidate = true");
         browser.click("form[action$=links] button[type=submit]");
         browser.shows("Please say for whom the link is");
-        accessible_at(&browser, "en", size.0, dark);
+        accessible(&browser);
         browser.picture(&name("wrong"));
         browser.goto(&at(&format!("/office/events/rock/door/links/{}", text(&made, "id"))));
         browser.shows("Link for Team North");
-        accessible_at(&browser, "en", size.0, dark);
+        accessible(&browser);
         browser.picture(&name("link"));
         browser.goto(&at("/door/rock?gate=north&q=ann"));
         browser.shows("Came in");
-        accessible_at(&browser, "en", size.0, dark);
+        accessible(&browser);
         browser.whole_picture(&name("found"));
     }
 }

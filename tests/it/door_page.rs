@@ -1,6 +1,6 @@
 //! The page that checks people in, as it works without a script.
 
-use crate::browser::{accessible, accessible_at};
+use crate::browser::accessible;
 use crate::doors::{codes, give, overview};
 use crate::forms::PageForm;
 use crate::harness::*;
@@ -354,7 +354,7 @@ fn the_page_of_the_door_keeps_nobody_out() {
         let look = |name: &str| {
             // Where scripts are off, axe-core cannot run.
             if script {
-                accessible_at(&browser, "en", width, dark);
+                accessible(&browser);
             }
             browser.picture(&format!("door-{width}-{scheme}-{with}-{name}"));
         };

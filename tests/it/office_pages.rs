@@ -1,6 +1,6 @@
 //! Every page of the office in a real browser: pictures for a person to look at, and axe-core.
 
-use crate::browser::{accessible, accessible_at};
+use crate::browser::accessible;
 use crate::harness::*;
 use crate::webdriver::{Browser, ENTER, PHONE};
 use nts_testkit::smtp::{Does, Relay, Step};
@@ -289,7 +289,7 @@ fn every_page_of_the_office_keeps_nobody_out() {
         let Some(browser) = Browser::start(true, (width, height), dark) else { return };
         let scheme = if dark { "dark" } else { "light" };
         let look = |name: &str| {
-            accessible_at(&browser, "en", width, dark);
+            accessible(&browser);
             browser.whole_picture(&format!("office-{width}-{scheme}-{name}"));
         };
         browser.goto(&busy.url("/office"));

@@ -33,10 +33,19 @@ fn program(names: &[&str]) -> Option<String> {
     })
 }
 
-/// Whether pages are to be photographed for somebody to look at: a picture costs as much as half of what is tested on the
-/// page.
+/// Whether pages are to be photographed for somebody to look at: that takes a fifth of the time of a page's test.
 fn pictures_are_wanted() -> bool {
     std::env::var_os("NTS_TEST_PICTURES").is_some()
+}
+
+/// Keeps a picture, which the driver gives in base64.
+fn keep_picture(name: &str, picture: &Value) {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(picture.as_str().unwrap())
+        .expect("a picture");
+    assert!(bytes.len() > 2_000, "an empty picture");
+    keep(&format!("{name}.png"), &bytes);
 }
 
 impl Browser {
@@ -244,13 +253,7 @@ impl Browser {
 
     /// Keeps a picture of the page in any case.
     pub fn photograph(&self, name: &str) {
-        use base64::Engine as _;
-        let picture = self.ask("GET", "screenshot", &Value::Null);
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(picture.as_str().unwrap())
-            .expect("a picture");
-        assert!(bytes.len() > 2_000, "an empty picture");
-        keep(&format!("{name}.png"), &bytes);
+        keep_picture(name, &self.ask("GET", "screenshot", &Value::Null));
     }
 }
 
@@ -260,15 +263,10 @@ impl Browser {
         if !pictures_are_wanted() {
             return;
         }
-        use base64::Engine as _;
         let shot =
             json!({"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": true}});
         let picture = self.ask("POST", "goog/cdp/execute", &shot);
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(picture["data"].as_str().unwrap())
-            .expect("a picture");
-        assert!(bytes.len() > 2_000, "an empty picture");
-        keep(&format!("{name}.png"), &bytes);
+        keep_picture(name, &picture["data"]);
     }
 
     /// From now on this header goes with every request.
