@@ -52,30 +52,26 @@ fn record(number: usize) -> bool {
 }
 "#;
 
-/// A few seeds of the simulation, as tests.
-const SIMULATION: &str = r#"//! A short simulation.
-fn runs(first: u64, runs: u64) {
-    let none = |_: &nts_sim::many::Summary| ();
-    let done = nts_sim::many::many(first, runs, &nts_sim::Wishes::default(), 1, &none).unwrap();
-    assert!(done.violations.is_empty());
-}
-#[test] fn a() { runs(1, 3) }
-#[test] fn b() { runs(4, 7) }
-#[test] fn c() { runs(11, 15) }
-"#;
+/// The seeds of the suites `simulation` and `long`, each pair as a test: the first seed, and how many runs.
+const SHORT: &[(u64, u64)] = &[(1, 3), (4, 7), (11, 15)];
+const LONG: &[(u64, u64)] = &[(26, 75), (101, 75), (176, 75), (251, 75)];
 
-/// More of them: as many as take some minutes.
-const LONG: &str = r#"//! A longer simulation.
-fn runs(first: u64, runs: u64) {
+/// A file of tests that play these.
+fn simulation(seeds: &[(u64, u64)]) -> String {
+    let test = |(first, runs): &(u64, u64)| {
+        format!("#[test] fn from_{first}() {{ runs({first}, {runs}) }}\n")
+    };
+    let tests: String = seeds.iter().map(test).collect();
+    format!(
+        r#"//! A part of the simulation.
+fn runs(first: u64, runs: u64) {{
     let none = |_: &nts_sim::many::Summary| ();
     let done = nts_sim::many::many(first, runs, &nts_sim::Wishes::default(), 1, &none).unwrap();
     assert!(done.violations.is_empty());
+}}
+{tests}"#
+    )
 }
-#[test] fn a() { runs(26, 75) }
-#[test] fn b() { runs(101, 75) }
-#[test] fn c() { runs(176, 75) }
-#[test] fn d() { runs(251, 75) }
-"#;
 
 /// What was built.
 #[derive(Serialize, Deserialize)]
@@ -142,7 +138,7 @@ pub fn build(settings: &Settings) -> Result<Built> {
         }
         if file.starts_with("tests/") && file.ends_with(".rs") {
             // The processes that these tests start have to know which mutant is switched on.
-            let known = ".env_clear().envs(std::env::vars().filter(|(name, _)| name.starts_with(\"MUTATION_\")))";
+            let known = r#".env_clear().envs(std::env::vars().filter(|(name, _)| name.starts_with("MUTATION_")))"#;
             bytes = String::from_utf8(bytes)?.replace(".env_clear()", known).into_bytes();
         }
         write(&settings.copy.join(file), &bytes)?;
@@ -150,8 +146,8 @@ pub fn build(settings: &Settings) -> Result<Built> {
     let manifest = "[package]\nname = \"mutation_switch\"\nedition = \"2024\"\n";
     write(&settings.copy.join("mutation_switch/Cargo.toml"), manifest.as_bytes())?;
     write(&settings.copy.join("mutation_switch/src/lib.rs"), SWITCH.as_bytes())?;
-    write(&settings.copy.join("sim/tests/short.rs"), SIMULATION.as_bytes())?;
-    write(&settings.copy.join("sim/tests/long.rs"), LONG.as_bytes())?;
+    write(&settings.copy.join("sim/tests/short.rs"), simulation(SHORT).as_bytes())?;
+    write(&settings.copy.join("sim/tests/long.rs"), simulation(LONG).as_bytes())?;
     loop {
         let mut woven = BTreeMap::new();
         for (file, places) in &places {

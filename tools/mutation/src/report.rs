@@ -81,11 +81,7 @@ pub fn report(settings: &Settings, built: &Built) -> Result<()> {
     let (verdicts, reasons) = (verdicts(&settings.results)?, Reasons::read());
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     let mut open = Vec::new();
-    for mutant in built
-        .mutants
-        .iter()
-        .filter(|m| settings.wants(&m.file) && m.number.is_multiple_of(settings.one_in))
-    {
+    for mutant in built.mutants.iter().filter(|m| settings.wants(m)) {
         let verdict = verdicts.get(&mutant.key);
         let explained = reasons.tell(&mutant.key);
         let area = area_of(&mutant.file).unwrap_or_default();

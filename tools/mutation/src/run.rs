@@ -150,9 +150,7 @@ pub fn run(settings: &Settings, built: &Built, tests: &[Test], again: bool) -> R
         None => true,
         Some(v) => again && (v.verdict == "survived" || v.verdict == "unreached"),
     };
-    let wanted = |m: &&Mutant| {
-        settings.wants(&m.file) && m.number.is_multiple_of(settings.one_in) && open(m)
-    };
+    let wanted = |m: &&Mutant| settings.wants(m) && open(m);
     let mutants: Vec<_> = built.mutants.iter().filter(wanted).collect();
     let results = fs::File::options().append(true).create(true).open(&settings.results)?;
     let (done, of) = (AtomicUsize::new(0), mutants.len());
@@ -197,9 +195,8 @@ fn judge(suites: &[Suite], built: &Built, tests: &[Test], mutant: &Mutant) -> Re
         let reaching =
             tests.iter().filter(|t| t.suite == suite.name && t.reaches.contains(&mutant.number));
         let mut taken = 0;
-        let most_ms = suite.most_s * 1_000;
-        for part in in_parts(reaching.collect(), most_ms / 4) {
-            if !by.is_empty() || taken > most_ms {
+        for part in in_parts(reaching.collect(), suite.most_ms / 4) {
+            if !by.is_empty() || taken > suite.most_ms {
                 break;
             }
             word = "survived";
