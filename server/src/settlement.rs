@@ -99,9 +99,7 @@ impl Settlement {
                 let class = self.queue.class(order).unwrap_or(PaymentClass::First);
                 let ahead = governor.waiting_up_to(class);
                 let before = ahead + self.queue.before(order);
-                // The lower classes have their share meanwhile.
-                let before = if governor.waiting() > ahead { before * 11 / 9 } else { before };
-                (before as u64).div_ceil(u64::from(rate))
+                seconds_behind(before, governor.waiting() > ahead, rate)
             }
             None => self.queue.seconds(order).map_or(0, |seconds| seconds.ceil() as u64),
         }
@@ -113,6 +111,13 @@ impl Settlement {
         let class = |order: &Order| self.payment_class(order);
         self.queue.tell(orders, effects, !self.shared, class);
     }
+}
+
+/// How many seconds it takes until so many were served at `rate` a second. `others`: whether others wait in
+/// lower classes, which have their share meanwhile.
+fn seconds_behind(before: usize, others: bool, rate: u32) -> u64 {
+    let before = if others { before * 11 / 9 } else { before };
+    (before as u64).div_ceil(u64::from(rate))
 }
 
 /// How many orders a list gives at a time: a crowd of expiring holds shares the writer with those
@@ -202,12 +207,8 @@ pub async fn run(settlement: Arc<Settlement>, every: Duration, at_once: usize) {
     }
 }
 
-/// Does what an order owes until nothing more is due, and no more than some things in a row.
-pub async fn settle(settlement: &Settlement, id: OrderId) {
-    settle_known(settlement, id, None).await;
-}
-
-/// The same for an order that is known as it is now. Gives whether anything was done.
+/// Does what an order owes until nothing more is due, and no more than some things in a row. `latest`: the
+/// order as it is now, if that is known. Gives whether anything was done.
 async fn settle_known(settlement: &Settlement, id: OrderId, latest: Latest) -> bool {
     let mut kept: Option<Turns> = None;
     // As the last step has left it.
@@ -538,17 +539,27 @@ async fn declined_unless_paid(
     declined: Command,
 ) -> Command {
     match read(settlement, order, payment).await {
-        Ok(intent) => match intent.status {
-            IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresConfirmation => declined,
-            // Nothing is charged for as long as a bank asks; it may be about the card before.
-            IntentStatus::RequiresAction if payment.replaces() => declined,
-            _ if no_news(order, &intent) => {
-                let why = "the payment is being processed, and our key may not confirm it".into();
-                defer(order, CallError::NotAllowed(why))
-            }
-            _ => Command::Reconcile { order: order.id, intent, known: SeenVersion::of(order) },
-        },
+        Ok(intent) => declined_unless_charged(order, payment, intent, declined),
         Err(error) => unreadable(order, error),
+    }
+}
+
+/// The same with what was read.
+fn declined_unless_charged(
+    order: &Order,
+    payment: &Payment,
+    intent: Intent,
+    declined: Command,
+) -> Command {
+    match intent.status {
+        IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresConfirmation => declined,
+        // Nothing is charged for as long as a bank asks; it may be about the card before.
+        IntentStatus::RequiresAction if payment.replaces() => declined,
+        _ if no_news(order, &intent) => {
+            let why = "the payment is being processed, and our key may not confirm it".into();
+            defer(order, CallError::NotAllowed(why))
+        }
+        _ => Command::Reconcile { order: order.id, intent, known: SeenVersion::of(order) },
     }
 }
 

@@ -11,7 +11,7 @@ use super::notices::take_in;
 use crate::payments::CallError;
 use crate::payments::governor::Endpoint;
 use crate::payments::stripe::{Seen, Sign, Since};
-use boxoffice::{RefundOutcome, RefundState};
+use boxoffice::{Refund, RefundOutcome, RefundState, TimeMs};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
 
@@ -32,12 +32,17 @@ pub async fn follow_external_changes(settlement: Arc<Settlement>) {
     let mut seen = Seen::default();
     let mut whole = false;
     loop {
-        let now_s = settlement.clock.now_ms() / 1000;
-        let refunds_s = now_s - if whole { REFUNDS_S } else { DISPUTES_S };
-        let since = Since { refunds_s, disputes_s: now_s - DISPUTES_S };
+        let since = since(settlement.clock.now_ms(), whole);
         whole |= read_external_changes(&settlement, since, &mut seen).await;
         sleep(LOOK).await;
     }
+}
+
+/// From when on the lists are read. `whole`: whether all of them was taken in since the start.
+pub(super) fn since(now_ms: TimeMs, whole: bool) -> Since {
+    let now_s = now_ms / 1000;
+    let refunds_s = now_s - if whole { REFUNDS_S } else { DISPUTES_S };
+    Since { refunds_s, disputes_s: now_s - DISPUTES_S }
 }
 
 /// Reads the lists once, and takes in what is new. Gives whether all of it was taken in.
@@ -71,6 +76,31 @@ pub async fn read_external_changes(settlement: &Settlement, since: Since, seen: 
     all
 }
 
+/// What a row about a refund of ours is to the books.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Row {
+    /// They say otherwise: the payment is read.
+    News,
+    /// They will say so, or the row will say something else: it is looked at again.
+    OnItsWay,
+    /// They say so already, or know more.
+    Known,
+}
+
+/// Compares a refund in the books with what a row says that became of it.
+pub(super) fn compare(refund: &Refund, outcome: &RefundOutcome) -> Row {
+    match (&refund.state, outcome) {
+        (RefundState::Pending, _) | (RefundState::Failed(_), RefundOutcome::Pending) => {
+            Row::OnItsWay
+        }
+        (RefundState::Succeeded(_), RefundOutcome::Failed(_)) => Row::News,
+        (RefundState::Failed(_), RefundOutcome::Succeeded(_)) if !refund.failed_later() => {
+            Row::News
+        }
+        _ => Row::Known,
+    }
+}
+
 /// Looks at a row. False: to be looked at again, though nothing failed.
 async fn look_at(settlement: &Settlement, sign: &Sign) -> Result<bool, CallError> {
     match &sign.ours {
@@ -84,13 +114,10 @@ async fn look_at(settlement: &Settlement, sign: &Sign) -> Result<bool, CallError
             let refund = order.and_then(|o| o.refunds.into_iter().find(|r| r.id == id));
             // Books from an old copy: see nts audit.
             let Some(refund) = refund else { return Ok(true) };
-            match (&refund.state, outcome) {
-                (RefundState::Pending, _) => return Ok(false),
-                (RefundState::Succeeded(_), RefundOutcome::Failed(_)) => {}
-                (RefundState::Failed(_), RefundOutcome::Succeeded(_)) if !refund.failed_later() => {
-                }
-                (RefundState::Failed(_), RefundOutcome::Pending) => return Ok(false),
-                _ => return Ok(true),
+            match compare(&refund, outcome) {
+                Row::News => {}
+                Row::OnItsWay => return Ok(false),
+                Row::Known => return Ok(true),
             }
         }
         // Older ones of ours say only which refund they are.

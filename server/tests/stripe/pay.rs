@@ -3,8 +3,13 @@
 use crate::shop::{HOUR, Setup, Shop, shop};
 use boxoffice::{AttemptState, OrderState};
 use nts_server::payments::fake::{InjectedFault, Operation};
-use nts_server::settlement;
+use nts_server::payments::governor::Governor;
+use nts_server::payments::stripe::Stripe;
+use nts_server::payments::stripe::net::Net;
+use nts_server::settlement::{Notices, Settlement, SettlementQueue, Stuck, run};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
 
 #[tokio::test]
 async fn a_sale_costs_three_calls_and_no_more() {
@@ -185,29 +190,44 @@ async fn an_authorisation_that_expires_or_is_voided_leaves_nothing() {
     shop.close().await;
 }
 
-/// Two workers on one order, as two processes on one database would be.
+/// Settles the orders of a shop beside its server, as another process on its database would.
+fn another_worker(shop: &Shop) -> JoinHandle<()> {
+    let (app, patience) = (shop.app(), Duration::from_millis(300));
+    let base = format!("http://{}", shop.fake_at);
+    let wire = Box::new(Net::new(&base, "sk_test_secretkey", patience).unwrap());
+    let (ids, clock) = (Arc::clone(&app.ids), Arc::clone(&app.clock));
+    let other = Settlement {
+        stripe: Stripe::new(wire, Governor::unlimited(), ids, clock, false, app.secrets.shop()),
+        queue: SettlementQueue::default(),
+        stuck: Stuck::default(),
+        notices: Notices::new().0,
+        clock: Arc::clone(&app.clock),
+        reads: app.settlement.reads.clone(),
+        writer: app.settlement.writer.clone(),
+        admission: Arc::clone(&app.admission),
+        links: Arc::clone(&app.links),
+        metrics: Arc::default(),
+        shared: true,
+        keep_released_days: 0,
+    };
+    tokio::spawn(run(Arc::new(other), Duration::from_millis(2), 100))
+}
+
+/// Several workers on one order, as several processes on one database are.
 #[tokio::test]
-async fn two_workers_on_one_order_charge_it_once() {
+async fn several_workers_on_one_order_charge_it_once() {
     let shop = shop("workers").await;
+    let others: Vec<_> = (0..4).map(|_| another_worker(&shop)).collect();
     for n in 0..10 {
         let held = shop.hold(&format!("b{n}"), 1).await;
-        let more = (0..4).map(|_| {
-            let (app, order) = (Arc::clone(shop.app()), held.order);
-            tokio::spawn(async move {
-                for _ in 0..20 {
-                    settlement::settle(&app.settlement, order).await;
-                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-                }
-            })
-        });
-        let more: Vec<_> = more.collect();
         shop.pay(&held, &format!("ctoken_ok_w{n}")).await;
-        for task in more {
-            task.await.unwrap();
-        }
         let order = shop.settled(&held).await;
         assert_eq!((order.state, shop.moved(&held)), (OrderState::Paid, (1_000, 0)));
         assert_eq!(order.payment.unwrap().attempts.len(), 1);
+    }
+    for other in others {
+        other.abort();
+        _ = other.await;
     }
     shop.close().await;
 }

@@ -3,10 +3,12 @@
 //! and a person is told.
 
 use crate::shop::{HOUR, Held, Shop, shop};
-use boxoffice::{AttemptState, Order, OrderState};
+use boxoffice::{AttemptState, Effect, Order, OrderState};
+use nts_server::payments::class::PaymentClass;
 use nts_server::payments::fake::{InjectedFault, Operation, Stop};
 use nts_testkit::eventually_async;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A buyer who asks and does not wait for the answer.
@@ -220,7 +222,12 @@ async fn the_provider_is_not_asked_about_an_order_that_is_not_due() {
     loop {
         let before = shop.until("the timer waits", &held, rests).await;
         let reads = shop.fake.calls()[&Operation::Read];
-        nts_server::settlement::settle(&shop.app().settlement, held.order).await;
+        // As a commit tells of it.
+        let line = &shop.app().settlement.queue;
+        let owes = [Effect::Settle(held.order)];
+        line.tell(&BTreeMap::new(), &owes, false, |_| PaymentClass::First);
+        eventually_async("it was looked at", async || line.class(held.order).map_or(Ok(()), Err))
+            .await;
         let (reads_now, after) = (shop.fake.calls()[&Operation::Read], shop.order(&held).await);
         // On a machine that is busy with others it may be due by now.
         if before.due_ms.is_some_and(|due| due > shop.time.clock().now_ms()) {
