@@ -741,8 +741,11 @@ fn count<T>(
     };
     let counted = ProviderCall { operation: call, outcome };
     settlement.metrics.provider.get_or_create(&counted).inc();
-    if matches!(result, Err(CallError::NotAllowed(_))) {
-        external::tell_missing(settlement);
+    match result {
+        Err(CallError::NotAllowed(_)) => _ = external::tell_missing(settlement),
+        // `key_reused` says of which order.
+        Err(CallError::KeyReuse(_)) => _ = settlement.metrics.alarms.inc(),
+        _ => {}
     }
     result
 }

@@ -1,4 +1,12 @@
-//! What is decided on an answer, by itself: the tables, without a provider.
+//! What is decided on an answer, by itself: the tables, without a provider. Beside them settlement with a
+//! database and the fake Stripe ([`world`]), in a time that the tests turn.
+
+mod calls;
+mod looks;
+mod old;
+mod outside;
+mod turns;
+mod world;
 
 use super::*;
 use boxoffice::{AttemptState, Currency, Money, PaymentId, RefundId, RefundState};
