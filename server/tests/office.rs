@@ -20,7 +20,7 @@ use nts_server::store::records::audit_log::{Filter, last};
 use nts_server::webhooks::send::{Carry, Post, Sending};
 use nts_server::writer::Writer;
 use nts_testkit::Postgres;
-use sandbox::in_memory;
+use sandbox::{in_memory, join_all};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -388,25 +388,6 @@ async fn the_first_owner_is_made_once() {
         let (reply, _) = office.sign_in(OWNER, PASSWORD).await;
         assert_eq!(reply.status, 422, "nobody else was made");
     }
-}
-
-/// All of them at once.
-async fn join_all<F: Future>(all: Vec<F>) -> Vec<F::Output> {
-    let mut all: Vec<_> = all.into_iter().map(|one| (Box::pin(one), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut waits = false;
-        for (one, done) in &mut all {
-            if done.is_none() {
-                match one.as_mut().poll(context) {
-                    std::task::Poll::Ready(output) => *done = Some(output),
-                    std::task::Poll::Pending => waits = true,
-                }
-            }
-        }
-        if waits { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    all.into_iter().map(|(_, done)| done.unwrap()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

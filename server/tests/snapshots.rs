@@ -4,15 +4,25 @@
 //! random (ids, secrets, keys) is replaced by names. How to accept a difference: CONTRIBUTING.md.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "pages/by_name.rs"]
+mod by_name;
+#[path = "pages/event_form.rs"]
+mod event_form;
 #[path = "pages/languages.rs"]
 mod languages;
 #[path = "pages/openapi.rs"]
 mod openapi;
+#[path = "pages/own_orders.rs"]
+mod own_orders;
+#[path = "pages/programs.rs"]
+mod programs;
 mod sandbox;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
+use bytes::Bytes;
+use http_body::Frame;
 use http_body_util::BodyExt;
 use insta::assert_snapshot;
 use nts_api::ProblemCode;
@@ -21,16 +31,21 @@ use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::http;
 use nts_server::ids::{Ids, Secrets, digest};
+use nts_server::mail::{Composed, Relay, Sent};
 use nts_server::reads::Reads;
-use nts_server::run::{Assembled, Parts, assemble};
+use nts_server::run::{Assembled, MailParts, Parts, assemble};
 use nts_server::store::Database;
 use nts_server::webhooks::send::{Carry, Post, Sending};
 use nts_server::writer::Writer;
 use sandbox::in_memory;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -47,6 +62,103 @@ impl Carry for Nowhere {
     fn carry(&self, _: Post) -> Sending<'_> {
         Box::pin(async { Err("There is no network.".into()) })
     }
+}
+
+/// A relay that takes every mail.
+struct Taking;
+
+impl Relay for Taking {
+    async fn send(&self, _: u128, _: &str, _: &Composed) -> Sent {
+        Sent::Accepted
+    }
+}
+
+/// How a server differs from the usual one of these tests.
+#[derive(Default)]
+struct Setup {
+    /// Flags beside the usual ones.
+    flags: &'static [&'static str],
+    /// The event that the old routes sell.
+    show: &'static str,
+    /// It has keys of Stripe. The provider is the same fake, but the server does not know that.
+    stripe: bool,
+    /// It has a relay for mails.
+    relay: bool,
+}
+
+/// The keys of Stripe.
+const STRIPE: &[&str] =
+    &["--stripe-secret-key=sk_test_secretkey", "--stripe-publishable-key=pk_test_publishable"];
+
+/// An answer.
+struct Got {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Got {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The cookies that it sets, as a browser sends them.
+    fn cookies(&self) -> String {
+        let all = self.headers.get_all("set-cookie").iter().map(|v| v.to_str().unwrap());
+        all.map(|one| one.split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// A body that comes in parts, and does not say before how long it is.
+struct InParts(VecDeque<Vec<u8>>);
+
+impl http_body::Body for InParts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|part| Ok(Frame::data(part.into()))))
+    }
+}
+
+/// A browser that goes from page to page, with its cookies.
+#[derive(Clone, Default)]
+struct Browser(BTreeMap<String, String>);
+
+impl Browser {
+    async fn ask(&mut self, shop: &Shop, method: &str, path: &str, form: &str) -> Got {
+        let cookies: Vec<String> = self.0.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let cookies = cookies.join("; ");
+        let headers = [
+            ("cookie", &*cookies),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        let got = shop.got(method, path, &headers, form).await;
+        for one in got.cookies().split("; ") {
+            let Some((name, value)) = one.split_once('=') else { continue };
+            self.0.insert(name.into(), value.into());
+        }
+        got
+    }
+
+    async fn get(&mut self, shop: &Shop, path: &str) -> Got {
+        self.ask(shop, "GET", path, "").await
+    }
+
+    async fn post(&mut self, shop: &Shop, path: &str, form: &str) -> Got {
+        self.ask(shop, "POST", path, form).await
+    }
+}
+
+/// What the field of a form has as its value, if there is such a field.
+fn field<'a>(page: &'a str, name: &str) -> Option<&'a str> {
+    let tag = page.split('<').find(|tag| tag.contains(&format!(" name=\"{name}\"")))?;
+    tag.split_once(" value=\"")?.1.split('"').next()
 }
 
 /// A server without a socket.
@@ -79,15 +191,23 @@ impl Order {
 impl Shop {
     /// With the events `rock`, of 10 tickets, and `jazz`, of one.
     async fn start(name: &str) -> Shop {
+        Shop::start_as(name, Setup::default()).await
+    }
+
+    /// The same, set up in another way.
+    async fn start_as(name: &str, setup: Setup) -> Shop {
         let dir = std::env::temp_dir().join(format!("nts-snapshots-{name}-{}", std::process::id()));
         _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         let time = Arc::new(AtomicI64::new(NOW_MS));
         let clock = Clock::Manual(Arc::clone(&time));
         let database = dir.join("nts.db").display().to_string();
+        let show = format!("--show={}", setup.show);
         let flags =
-            ["--overload-lag-ms=0", "--address=127.0.0.1:8080", "--show=", "--database", &database];
-        let config = Config::from_flags(flags).unwrap();
+            ["--overload-lag-ms=0", "--address=127.0.0.1:8080", &show, "--database", &database];
+        let keys = if setup.stripe { STRIPE } else { &[] };
+        let flags = flags.iter().chain(setup.flags).chain(keys);
+        let config = Config::from_flags(flags.copied()).unwrap();
         let database = Database::parse(&database).unwrap();
         let opened = database.open(clock.clone()).unwrap();
         let ids = Arc::new(Ids::new([1; 32], opened.last_high));
@@ -103,11 +223,19 @@ impl Shop {
             events: vec![],
             reads: Reads::inline(database.reader(&clock).unwrap()),
             stripe,
-            sandbox: Some(sandbox),
-            mail: None,
+            sandbox: (!setup.stripe).then_some(sandbox),
+            mail: setup.relay.then(|| MailParts {
+                compose: None,
+                relay: Arc::new(Taking),
+                per_second: 100,
+            }),
             webhooks: vec![],
             carry: Arc::new(Nowhere),
-            mail_look: Duration::from_secs(3_600),
+            mail_look: if setup.relay {
+                Duration::from_millis(20)
+            } else {
+                Duration::from_secs(3_600)
+            },
             process: 1,
             // Nothing happens but what is asked for.
             look: Duration::from_secs(3_600),
@@ -132,13 +260,31 @@ impl Shop {
         shop
     }
 
-    async fn ask(&self, request: Request<Body>) -> (u16, String) {
+    async fn answer(&self, request: Request<Body>) -> Got {
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap_or_else(|n| match n {});
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let (parts, body) = response.into_parts();
+        let (status, headers) = (parts.status.as_u16(), parts.headers);
+        let body = body.collect().await.unwrap().to_bytes();
         nts_testkit::contract::check(&method, &path, status, &body);
-        (status, String::from_utf8(body.to_vec()).unwrap())
+        Got { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    async fn ask(&self, request: Request<Body>) -> (u16, String) {
+        let got = self.answer(request).await;
+        (got.status, got.body)
+    }
+
+    /// What a browser gets, which sends a form if it posts.
+    async fn got(&self, method: &str, path: &str, headers: &[(&str, &str)], form: &str) -> Got {
+        let mut request = Request::builder().method(method).uri(path).header("accept", "text/html");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if method == "POST" {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        self.answer(request.body(Body::from(form.to_owned())).unwrap()).await
     }
 
     async fn json(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, String) {
@@ -164,12 +310,30 @@ impl Shop {
         let answer: Value = serde_json::from_str(&answer).unwrap();
         let text = |name: &str| answer[name].as_str().unwrap().to_owned();
         let order = Order { id: text("id"), secret: text("secret") };
-        let id = boxoffice::OrderId(uuid::Uuid::parse_str(&order.id).unwrap().as_u128());
-        let (_, pay) = self.app.links.pay_path(id).rsplit_once('/').map(own).unwrap();
+        let (_, pay) = self.pay_path(&order).rsplit_once('/').map(own).unwrap();
         self.names.push((order.id.clone(), "ORDER".into()));
         self.names.push((order.secret.clone(), "SECRET".into()));
         self.names.push((pay, "PAY-SECRET".into()));
         order
+    }
+
+    /// How many tickets of an event are held, and how many are sold.
+    async fn taken(&self, event: &str) -> (u64, u64) {
+        let path = format!("/api/v1/events/{event}");
+        let (_, told) = self.json("GET", &path, "", &Value::Null).await;
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let of = |name: &str| told["pools"][0][name].as_u64().unwrap();
+        (of("held"), of("sold"))
+    }
+
+    fn pass_s(&self, seconds: i64) {
+        self.time.fetch_add(seconds * 1_000, Ordering::SeqCst);
+    }
+
+    /// The path of an order's payment page.
+    fn pay_path(&self, order: &Order) -> String {
+        let id = boxoffice::OrderId(uuid::Uuid::parse_str(&order.id).unwrap().as_u128());
+        self.app.links.pay_path(id)
     }
 
     async fn pay(&self, order: &Order, token: &str) -> (u16, String) {
@@ -323,8 +487,7 @@ async fn orders_in_each_state() {
     let held = shop.hold("rock", 2).await;
     assert_snapshot!("page_order_held", shop.page(&held.page()).await);
     assert_snapshot!("api_order_held", shop.shown(&held).await);
-    let id = boxoffice::OrderId(uuid::Uuid::parse_str(&held.id).unwrap().as_u128());
-    let pay_path = shop.app.links.pay_path(id);
+    let pay_path = shop.pay_path(&held);
     assert_snapshot!("page_pay", shop.page(&pay_path).await);
 
     assert_eq!(shop.pay(&held, "ctoken_declined").await.0, 402);
@@ -453,8 +616,7 @@ async fn questions_and_their_answers() {
     let order = shop.hold("quiz", 2).await;
     assert_snapshot!("page_order_unanswered", shop.page(&order.page()).await);
     assert_snapshot!("page_answers", shop.page(&format!("{}/answers", order.page())).await);
-    let id = boxoffice::OrderId(uuid::Uuid::parse_str(&order.id).unwrap().as_u128());
-    let pay_path = shop.app.links.pay_path(id);
+    let pay_path = shop.pay_path(&order);
     assert_snapshot!("page_pay_unanswered", shop.page(&pay_path).await);
     let unpaid = shop.pay(&order, "ctoken_ok").await;
     assert_eq!(unpaid.0, 409);

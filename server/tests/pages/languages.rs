@@ -1,15 +1,13 @@
 //! The pages in other languages: nothing that people read escapes the catalogue of sentences, an order keeps the
 //! language in which it was made, and some pages whole.
 
-use super::{KEY, NOW_MS, Order, Shop, event, quiz, wanted};
+use super::{Got, KEY, NOW_MS, Shop, event, quiz, wanted};
 use axum::body::Body;
-use axum::http::{HeaderMap, Request};
-use http_body_util::BodyExt;
+use axum::http::Request;
 use insta::assert_snapshot;
 use nts_testkit::unmarked;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
-use tower::ServiceExt;
 
 /// What the organiser and the buyer wrote.
 const DATA: &[&str] = &[
@@ -40,42 +38,7 @@ const DATA: &[&str] = &[
     "words",
 ];
 
-/// An answer to a browser.
-struct Got {
-    status: u16,
-    headers: HeaderMap,
-    body: String,
-}
-
-impl Got {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// The cookies that it sets, as a browser sends them.
-    fn cookies(&self) -> String {
-        let all = self.headers.get_all("set-cookie").iter().map(|v| v.to_str().unwrap());
-        all.map(|one| one.split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
-    }
-}
-
 impl Shop {
-    async fn got(&self, method: &str, path: &str, headers: &[(&str, &str)], form: &str) -> Got {
-        let mut request = Request::builder().method(method).uri(path).header("accept", "text/html");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if method == "POST" {
-            request = request.header("content-type", "application/x-www-form-urlencoded");
-        }
-        let request = request.body(Body::from(form.to_owned())).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap_or_else(|n| match n {});
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = String::from_utf8(body.to_vec()).unwrap();
-        Got { status: parts.status.as_u16(), headers: parts.headers, body }
-    }
-
     /// A page in this language.
     async fn in_language(&self, lang: &str, path: &str) -> String {
         let got = self.got("GET", path, &[("accept-language", lang)], "").await;
@@ -121,11 +84,6 @@ impl Found {
         let got = shop.got("POST", path, &[("accept-language", "en-XA")], form).await;
         self.look(what, status, &got);
     }
-}
-
-fn pay_path(shop: &Shop, order: &Order) -> String {
-    let id = boxoffice::OrderId(uuid::Uuid::parse_str(&order.id).unwrap().as_u128());
-    shop.app.links.pay_path(id)
 }
 
 /// Every page in every state that can be reached here, in the language of the tests.
@@ -268,7 +226,7 @@ async fn no_text_escapes_the_catalogue() {
 
     // An order in each state, and its payment pages.
     let order = shop.hold("pools", 1).await;
-    let pay = pay_path(&shop, &order);
+    let pay = shop.pay_path(&order);
     found.page(&shop, "held", 200, &order.page()).await;
     found.page(&shop, "to pay", 200, &pay).await;
     found.page(&shop, "to pay, in short", 200, &format!("{pay}/order")).await;
@@ -295,13 +253,13 @@ async fn no_text_escapes_the_catalogue() {
     let slow = shop.hold("pools", 1).await;
     assert_eq!(shop.pay(&slow, "ctoken_processing").await.0, 202);
     found.page(&shop, "paying", 200, &slow.page()).await;
-    found.page(&shop, "paying, to pay", 200, &pay_path(&shop, &slow)).await;
+    found.page(&shop, "paying, to pay", 200, &shop.pay_path(&slow)).await;
     assert_eq!(shop.cancel(&slow).await.0, 200);
     found.page(&shop, "canceling", 200, &slow.page()).await;
     let paid = shop.hold("rock", 2).await;
     assert_eq!(shop.pay(&paid, "ctoken_ok").await.0, 200);
     found.page(&shop, "paid", 200, &paid.page()).await;
-    found.page(&shop, "paid, to pay", 200, &pay_path(&shop, &paid)).await;
+    found.page(&shop, "paid, to pay", 200, &shop.pay_path(&paid)).await;
     let part = json!({"lines": [{"ticket_type": "adult", "quantity": 1}], "restock": false});
     assert_eq!(shop.refund(&paid, part).await.0, 200);
     found.page(&shop, "refunded in part", 200, &paid.page()).await;
@@ -324,7 +282,7 @@ async fn no_text_escapes_the_catalogue() {
     let answers = format!("{}/answers", asked.page());
     found.page(&shop, "asked", 200, &asked.page()).await;
     found.page(&shop, "the questions", 200, &answers).await;
-    found.page(&shop, "asked, to pay", 200, &pay_path(&shop, &asked)).await;
+    found.page(&shop, "asked, to pay", 200, &shop.pay_path(&asked)).await;
     let too_long = "x".repeat(201);
     for (what, form) in [
         ("no answers", "a.which=That".to_owned()),

@@ -114,9 +114,13 @@ pub(in crate::http) async fn same(
             let of_type = order.lines.iter().filter(|l| l.ticket_type == line.ticket_type);
             let quantity = of_type.map(|l| i64::from(l.quantity)).sum::<i64>();
             let same = |wish: &LineWish| wish.ticket_type == t.id && wish.quantity == quantity;
+            // Where no price was shown, it was made at one that the type still has without a code.
+            let full = line.unit_minor + line.extra.discount_minor;
+            let spec = event.spec.ticket_types.iter().find(|spec| spec.id == t.id);
+            let mut phases = spec.into_iter().flat_map(|spec| &spec.rules.phases);
             let priced = match terms.shown.get(&t.id) {
                 Some(shown) => line.unit_minor <= *shown,
-                None => line.unit_minor == t.price_minor,
+                None => full == t.price_minor || phases.any(|phase| phase.price_minor == full),
             };
             let with_code = line.extra.code.is_none() || line.extra.code == code;
             priced && with_code && lines.iter().any(same)
