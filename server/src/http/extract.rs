@@ -234,3 +234,73 @@ pub(in crate::http) fn expect_type(headers: &HeaderMap, expected: &str) -> Resul
 pub(in crate::http) fn admit(app: &App) -> Result<(), Problem> {
     app.admission.check_hold().map_err(|shed| Problem::busy(shed.again_s))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::StatusCode;
+    use http_body::Frame;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll};
+
+    /// A body that gives the same part so often, and then breaks if it is to; it counts how often it was asked.
+    struct Parts {
+        part: Bytes,
+        times: usize,
+        breaks: bool,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl http_body::Body for Parts {
+        type Data = Bytes;
+        type Error = &'static str;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready(match self.times.checked_sub(1) {
+                Some(times) => {
+                    self.times = times;
+                    Some(Ok(Frame::data(Bytes::clone(&self.part))))
+                }
+                None => self.breaks.then_some(Err("broken")),
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_or_refused() {
+        // Parts of so many bytes, so many of them: the limit is 10.
+        for (bytes, times, breaks, is) in [
+            (0, 0, false, Ok(0)),
+            (10, 1, false, Ok(10)),
+            (2, 5, false, Ok(10)),
+            (11, 1, false, Err(ProblemCode::TooLarge)),
+            (2, 6, false, Err(ProblemCode::TooLarge)),
+            (11, 1, true, Err(ProblemCode::Invalid)),
+            (2, 2, true, Err(ProblemCode::Invalid)),
+        ] {
+            let (part, asked) = (Bytes::from(vec![b'x'; bytes]), Arc::default());
+            let body = Body::new(Parts { part, times, breaks, asked });
+            let read = collect(body, 10).await.map(|read| read.len()).map_err(|no| no.code);
+            assert_eq!(read, is, "{times} of {bytes}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_without_an_end_is_not_read_for_ever() {
+        let (part, asked) =
+            (Bytes::from(vec![b'x'; DRAIN_BYTES / 8]), Arc::<AtomicUsize>::default());
+        let body = Parts { part, times: usize::MAX, breaks: false, asked: Arc::clone(&asked) };
+        let no = collect(Body::new(body), 10).await.expect_err("it is too large");
+        assert_eq!((no.code, no.status), (ProblemCode::TooLarge, StatusCode::PAYLOAD_TOO_LARGE));
+        assert_eq!(
+            asked.load(Ordering::Relaxed),
+            9,
+            "what is a little too large is read to its end"
+        );
+    }
+}

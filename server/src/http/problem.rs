@@ -483,3 +483,76 @@ impl From<Refusal> for Problem {
         problem
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_may_ask_again_is_told_when() {
+        for (at_ms, seconds) in
+            [(10_000, 1), (10_001, 1), (11_000, 1), (11_001, 2), (70_000, 60), (0, 1)]
+        {
+            for no in
+                [Problem::mailed_lately(at_ms, 10_000), Problem::readdressed_lately(at_ms, 10_000)]
+            {
+                assert_eq!(no.retry_after, Some(seconds), "{at_ms}: {no:?}");
+                assert!(no.detail.contains(&when::rfc3339(at_ms)), "{no:?}");
+            }
+        }
+        for reason in [
+            Reason::Holds,
+            Reason::Places,
+            Reason::EmailPlaces,
+            Reason::Payments,
+            Reason::Declines,
+            Reason::EmailDeclines,
+            Reason::Paced,
+            Reason::Lookups,
+            Reason::SignIns,
+            Reason::Codes,
+            Reason::Lost,
+        ] {
+            let no = Problem::from(Refused { reason, most: 3, again_s: 7 });
+            assert_eq!(
+                (no.status, no.retry_after),
+                (StatusCode::TOO_MANY_REQUESTS, Some(7)),
+                "{no:?}"
+            );
+            assert!(no.detail.contains("7 seconds"), "{no:?}");
+            let of_network = no.detail.ends_with(&*here().limit_of_network());
+            let of_one =
+                matches!(reason, Reason::EmailPlaces | Reason::EmailDeclines | Reason::Paced);
+            assert_eq!(of_network, !of_one, "{no:?}");
+        }
+        for (no, again_s) in [
+            (CommandError::Busy, Some(1)),
+            (CommandError::Late, Some(1)),
+            (CommandError::Unavailable, Some(1)),
+            (CommandError::NoAnswer, Some(1)),
+            (CommandError::Stopped, Some(1)),
+            (CommandError::InDoubt, Some(1)),
+            (CommandError::Running, Some(1)),
+            (CommandError::KeyReused, None),
+            (CommandError::Refused(Refusal::UnknownOrder), None),
+        ] {
+            let told = format!("{no:?}");
+            assert_eq!(Problem::from(no).retry_after, again_s, "{told}");
+        }
+    }
+
+    /// What is answered has the same in its headers, and the mark by which the office leads to a page.
+    #[test]
+    fn an_answer_has_what_its_problem_says() {
+        for no in [Problem::busy(3), Problem::not_signed_in(), Problem::no_page()] {
+            let (code, status, again_s) = (no.code, no.status, no.retry_after);
+            let response = no.into_response();
+            let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!(response.status(), status);
+            assert_eq!(header(header::RETRY_AFTER), again_s.map(|s| s.to_string()).as_deref());
+            let asks = status == StatusCode::UNAUTHORIZED;
+            assert_eq!(header(header::WWW_AUTHENTICATE), asks.then_some("Bearer"));
+            assert!(response.extensions().get::<Mark>().is_some_and(|mark| mark.0 == code));
+        }
+    }
+}

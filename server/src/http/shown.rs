@@ -206,21 +206,40 @@ mod tests {
         assert!(SplicedPage::at("no gap", "@@").is_none());
     }
 
+    fn event(id: u64, held: u32) -> Arc<Event> {
+        let spec = nts_testkit::fixtures::event_spec("rock", 9);
+        let pools = vec![boxoffice::Pool { name: "p".into(), capacity: 9, held, sold: 0 }];
+        Arc::new(Event {
+            id: EventId(id),
+            spec,
+            pools,
+            ticket_types: Vec::new(),
+            counters: vec![],
+            serials: 0,
+            sale: boxoffice::Sale::Open,
+        })
+    }
+
+    #[test]
+    fn many_events_are_remembered_beside_each_other() {
+        let memo = PerEvent::<()>::default();
+        let events: Vec<_> = (0..=MOST as u64).map(|id| event(id, 0)).collect();
+        let made = |events: &[Arc<Event>]| {
+            let mut made = 0;
+            events.iter().for_each(|event| _ = memo.of(event, 0, 0, || made += 1));
+            made
+        };
+        assert_eq!(made(&events[..MOST]), MOST);
+        assert_eq!(made(&events[..MOST]), 0, "each is there");
+        assert_eq!(made(&events[MOST..]), 1, "one too many");
+        assert_eq!(made(&events[MOST..]), 0);
+        assert_eq!(made(&events[..MOST - 1]), MOST - 1, "so all others were forgotten");
+        assert_eq!(made(&events[MOST..]), 0, "and it was not");
+    }
+
     #[test]
     fn what_was_made_is_given_until_something_changes() {
-        let event = |held| {
-            let spec = nts_testkit::fixtures::event_spec("rock", 9);
-            let pools = vec![boxoffice::Pool { name: "p".into(), capacity: 9, held, sold: 0 }];
-            Arc::new(Event {
-                id: EventId(1),
-                spec,
-                pools,
-                ticket_types: Vec::new(),
-                counters: vec![],
-                serials: 0,
-                sale: boxoffice::Sale::Open,
-            })
-        };
+        let event = |held| event(1, held);
         let memo = PerEvent::<(u32, TimeMs)>::default();
         let mut made = 0;
         let mut ask = |event: &Arc<Event>, now, as_of| {

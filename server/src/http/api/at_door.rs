@@ -288,3 +288,86 @@ pub async fn arrivals(
     })
     .into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxoffice::door::{Admission, GateSpec};
+
+    fn event(zone: &str, starts: &str, ends: Option<&str>) -> Event {
+        let time = |text: &str| when::parse(text).expect("a time");
+        let mut spec = nts_testkit::fixtures::event_spec("rock", 9);
+        (spec.zone, spec.starts_ms, spec.ends_ms) = (zone.into(), time(starts), ends.map(time));
+        Event {
+            id: boxoffice::EventId(1),
+            spec,
+            pools: vec![],
+            ticket_types: vec![],
+            counters: vec![],
+            serials: 0,
+            sale: boxoffice::Sale::Open,
+        }
+    }
+
+    #[test]
+    fn a_link_works_from_the_morning_until_the_next_noon() {
+        let (london, cairo) = ("Europe/London", "Africa/Cairo");
+        for (zone, starts, ends, opens, from, until) in [
+            (
+                london,
+                "2030-06-01T19:00:00Z",
+                None,
+                None,
+                "2030-05-31T23:00:00Z",
+                "2030-06-03T11:00:00Z",
+            ),
+            (
+                london,
+                "2030-01-31T19:00:00Z",
+                Some("2030-02-02T01:00:00Z"),
+                Some("2030-01-31T18:00:00Z"),
+                "2030-01-31T00:00:00Z",
+                "2030-02-03T12:00:00Z",
+            ),
+            (
+                london,
+                "2030-01-31T00:30:00Z",
+                Some("2030-01-31T02:00:00Z"),
+                Some("2030-01-30T23:00:00Z"),
+                "2030-01-30T23:00:00Z",
+                "2030-02-01T12:00:00Z",
+            ),
+            // There the clocks are put forward at midnight, so that day has none.
+            (
+                cairo,
+                "2030-04-26T18:00:00Z",
+                Some("2030-04-26T20:00:00Z"),
+                None,
+                "2030-04-26T06:00:00Z",
+                "2030-04-27T09:00:00Z",
+            ),
+        ] {
+            let event = event(zone, starts, ends);
+            let opens_ms = opens.map(|text| when::parse(text).expect("a time"));
+            let (is_from, is_until) = usual_times(&event, opens_ms);
+            assert_eq!((&*at(is_from), &*at(is_until)), (from, until), "{zone} {starts}");
+        }
+    }
+
+    #[test]
+    fn a_gate_is_one_of_the_event_or_any_id_where_it_has_none() {
+        let gate = |id: &str| GateSpec { id: id.into(), name: id.into(), ticket_types: vec![] };
+        let of = |gates| DoorSpec { admission: Admission::Once, opens_ms: None, gates };
+        let (none, two) = (of(vec![]), of(vec![gate("north"), gate("south")]));
+        for (id, of_none, of_two) in [
+            ("", true, true),
+            ("north", true, true),
+            ("south", true, true),
+            ("west", true, false),
+            ("No gate", false, false),
+        ] {
+            let is = [&none, &two].map(|spec| check_gate(spec, id).is_ok());
+            assert_eq!(is, [of_none, of_two], "{id}");
+        }
+    }
+}

@@ -305,3 +305,28 @@ async fn composed(
 ) -> Result<crate::mail::Composed, NotComposed> {
     app.composer.compose(letter, &order.buyer.email).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nts_api::MailKind;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_kind_of_mail_has_words_of_its_own() {
+        let words = MailKind::ALL.iter().map(|mail| kind(Lang::En, mail.as_str()).into_owned());
+        let words: BTreeSet<String> = words.collect();
+        assert_eq!(words.len(), MailKind::ALL.len(), "{words:?}");
+        for (subject, words) in [
+            ("tickets", "the tickets"),
+            ("again", "the tickets again"),
+            ("refunded", "a refund"),
+            ("void", "no tickets"),
+            ("moved", "a new date or place"),
+            ("event_canceled", "the cancellation"),
+            ("address_changed", "another address"),
+        ] {
+            assert_eq!(&*kind(Lang::En, subject), words);
+        }
+    }
+}
