@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 /// machine with many others.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The time between two looks.
-const PAUSE: Duration = Duration::from_millis(5);
+/// The time between two looks: short at first, then a tenth of what has passed, for some looks are work for a browser.
+fn pause(begun: Instant) -> Duration {
+    (begun.elapsed() / 10).clamp(Duration::from_millis(5), Duration::from_millis(50))
+}
 
 /// Waits until `done` returns true, for a minute at most.
 ///
@@ -20,7 +22,7 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
         assert!(begun.elapsed() < LIMIT, "never: {what}");
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause(begun));
     }
 }
 
@@ -39,6 +41,6 @@ pub async fn eventually_async<T, E: Debug>(
             Ok(found) => return found,
             Err(error) => assert!(begun.elapsed() < LIMIT, "never: {what}: {error:#?}"),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause(begun)).await;
     }
 }

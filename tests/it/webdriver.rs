@@ -2,7 +2,9 @@
 //! Chromium and its driver.
 
 use crate::harness::{Answer, Dir, Request, eventually, keep};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 /// The key under which an element's id is given.
@@ -18,11 +20,23 @@ pub const DESK: (u32, u32) = (1280, 900);
 
 pub struct Browser {
     driver: Child,
+    /// The browser itself, which the driver only finds.
+    chromium: Child,
     address: String,
     session: String,
     javascript: bool,
+    dark: bool,
     _dir: Dir,
 }
+
+/// What draws pages: Chromium without the window around them, which takes a third of the time, or the whole of it.
+const BROWSERS: [&str; 5] = [
+    "chromium-headless-shell",
+    "chrome-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+];
 
 /// Where a program is, if it is installed.
 fn program(names: &[&str]) -> Option<String> {
@@ -61,8 +75,8 @@ impl Browser {
         dark: bool,
         mut arguments: Vec<String>,
     ) -> Option<Browser> {
-        let chromium = program(&["chromium", "chromium-browser", "google-chrome"]);
-        let (Some(chromium), Some(driver)) = (chromium, program(&["chromedriver"])) else {
+        let (Some(chromium), Some(driver)) = (program(&BROWSERS), program(&["chromedriver"]))
+        else {
             let why =
                 "Chromium or chromedriver is not installed (packages chromium and chromium-driver)";
             assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
@@ -74,13 +88,7 @@ impl Browser {
         let mut command = Command::new(driver);
         command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
         let driver = command.spawn().unwrap();
-        let address = format!("127.0.0.1:{port}");
-        let mut browser =
-            Browser { driver, address, session: String::new(), javascript, _dir: dir };
-        eventually("the driver answers", || {
-            Request::get("/status").send(&browser.address).is_ok_and(|a| a.status == 200)
-        });
-        let profile = browser._dir.path("profile");
+        let profile = dir.path("profile");
         arguments.extend([
             "--headless".to_owned(),
             "--no-sandbox".into(),
@@ -91,24 +99,29 @@ impl Browser {
             "--disable-component-update".into(),
             "--disable-sync".into(),
             "--disable-dev-shm-usage".into(),
+            "--remote-debugging-port=0".into(),
             format!("--user-data-dir={}", profile.display()),
             format!("--window-size={width},{height}"),
+            "about:blank".into(),
         ]);
-        if dark {
-            arguments.push("--force-dark-mode".into());
-        }
-        let mut options = json!({
-            "binary": chromium,
-            "args": arguments,
-            "prefs": {
-                "profile.managed_default_content_settings.javascript": if javascript { 1 } else { 2 },
-            },
+        let mut command = Command::new(chromium);
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        // With the processes that it starts, or some would outlive it.
+        let chromium = command.process_group(0).spawn().unwrap();
+        let (address, session) = (format!("127.0.0.1:{port}"), String::new());
+        let mut browser =
+            Browser { driver, chromium, address, session, javascript, dark, _dir: dir };
+        eventually("the driver answers", || {
+            Request::get("/status").send(&browser.address).is_ok_and(|a| a.status == 200)
         });
-        if width < 500 {
-            // A window cannot be as narrow as a phone.
-            let metrics = json!({"width": width, "height": height, "pixelRatio": 2.0});
-            options["mobileEmulation"] = json!({"deviceMetrics": metrics});
-        }
+        // The browser writes its port there, once it listens.
+        let told = profile.join("DevToolsActivePort");
+        let port = || {
+            let told = std::fs::read_to_string(&told).unwrap_or_default();
+            told.split_once('\n').map(|(port, _)| port.to_owned())
+        };
+        eventually("the browser listens", || port().is_some());
+        let options = json!({"debuggerAddress": format!("127.0.0.1:{}", port().unwrap())});
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
@@ -117,6 +130,19 @@ impl Browser {
         browser.session = session["sessionId"].as_str().expect("a session").to_owned();
         // The rest of a page may still come when its beginning is shown.
         browser.ask("POST", "timeouts", &json!({"implicit": 5_000}));
+        let phone = width < 500;
+        let metrics = json!({
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": if phone { 2 } else { 1 },
+            "mobile": phone,
+        });
+        browser.devtools("Emulation.setDeviceMetricsOverride", &metrics);
+        browser.devtools("Emulation.setTouchEmulationEnabled", &json!({"enabled": phone}));
+        browser.media("");
+        if !javascript {
+            browser.devtools("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
+        }
         Some(browser)
     }
 
@@ -137,6 +163,21 @@ impl Browser {
 
     fn ask(&self, method: &str, what: &str, body: &Value) -> Value {
         self.command(method, &format!("/session/{}/{what}", self.session), body)
+    }
+
+    /// Asks the browser itself (<https://chromedevtools.github.io/devtools-protocol/>).
+    fn devtools(&self, command: &str, params: &Value) -> Value {
+        self.ask("POST", "goog/cdp/execute", &json!({"cmd": command, "params": params}))
+    }
+
+    /// Shows pages as on this medium (`print`, or nothing for a screen), in the colours that were asked for.
+    fn media(&self, medium: &str) {
+        let colours = if self.dark { "dark" } else { "light" };
+        let features = json!([{"name": "prefers-color-scheme", "value": colours}]);
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            &json!({"media": medium, "features": features}),
+        );
     }
 
     pub fn goto(&self, url: &str) {
@@ -263,43 +304,32 @@ impl Browser {
         if !pictures_are_wanted() {
             return;
         }
-        let shot =
-            json!({"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": true}});
-        let picture = self.ask("POST", "goog/cdp/execute", &shot);
-        keep_picture(name, &picture["data"]);
+        let whole = json!({"captureBeyondViewport": true});
+        keep_picture(name, &self.devtools("Page.captureScreenshot", &whole)["data"]);
     }
 
     /// From now on this header goes with every request.
     pub fn send_header(&self, name: &str, value: &str) {
-        let enable = json!({"cmd": "Network.enable", "params": {}});
-        self.ask("POST", "goog/cdp/execute", &enable);
-        let params = json!({"headers": {name: value}});
-        let set = json!({"cmd": "Network.setExtraHTTPHeaders", "params": params});
-        self.ask("POST", "goog/cdp/execute", &set);
+        self.devtools("Network.enable", &json!({}));
+        self.devtools("Network.setExtraHTTPHeaders", &json!({"headers": {name: value}}));
     }
 
     /// Whether the page has a network from now on.
     pub fn network(&self, on: bool) {
-        let enable = json!({"cmd": "Network.enable", "params": {}});
-        self.ask("POST", "goog/cdp/execute", &enable);
+        self.devtools("Network.enable", &json!({}));
         let params =
             json!({"offline": !on, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
-        let set = json!({"cmd": "Network.emulateNetworkConditions", "params": params});
-        self.ask("POST", "goog/cdp/execute", &set);
+        self.devtools("Network.emulateNetworkConditions", &params);
     }
 
     /// From now on scripts of the page take so many times as long. Threads of the page (`Worker`) are not slowed.
     pub fn slow_down(&self, times: u32) {
-        let params = json!({"rate": times});
-        let set = json!({"cmd": "Emulation.setCPUThrottlingRate", "params": params});
-        self.ask("POST", "goog/cdp/execute", &set);
+        self.devtools("Emulation.setCPUThrottlingRate", &json!({"rate": times}));
     }
 
     /// From now on this script runs in every page before its own.
     pub fn before_pages(&self, script: &str) {
-        let params = json!({"source": script});
-        let add = json!({"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": params});
-        self.ask("POST", "goog/cdp/execute", &add);
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}));
     }
 
     /// Forgets a cookie of this page.
@@ -340,8 +370,7 @@ impl Browser {
 
     /// From now on pages look as they are printed.
     pub fn print_media(&self) {
-        let media = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"media": "print"}});
-        self.ask("POST", "goog/cdp/execute", &media);
+        self.media("print");
     }
 
     /// The page as it would be printed, as PDF.
@@ -359,8 +388,13 @@ impl Drop for Browser {
             let path = format!("/session/{}", self.session);
             _ = Request::new("DELETE", &path).send(&self.address);
         }
-        _ = self.driver.kill();
-        _ = self.driver.wait();
+        if let Some(group) = Pid::from_raw(self.chromium.id().cast_signed()) {
+            _ = kill_process_group(group, Signal::KILL);
+        }
+        for child in [&mut self.chromium, &mut self.driver] {
+            _ = child.kill();
+            _ = child.wait();
+        }
     }
 }
 
