@@ -97,7 +97,8 @@ impl Postgres {
     /// said (with `NTS_TEST_ALL` set it is an error).
     pub fn shared() -> Option<&'static Postgres> {
         static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
-        SHARED.get_or_init(|| Postgres::start(&[])).as_ref()
+        // No test takes the power away: what a server has written that is killed, the system still has.
+        SHARED.get_or_init(|| Postgres::start(&["fsync=off"])).as_ref()
     }
 
     /// A server for one test alone, with settings such as `"synchronous_standby_names=*"`.
@@ -208,9 +209,14 @@ impl Postgres {
 
     /// Makes a new empty database and gives its name.
     pub fn database(&self) -> String {
+        self.copy("template1")
+    }
+
+    /// Makes a copy of a database and gives its name. The server waits five seconds for those who are still connected to it.
+    pub fn copy(&self, database: &str) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {database}"));
         name
     }
 

@@ -18,6 +18,9 @@ const BEGUN_MS: i64 = 1_800_000_000_000;
 struct Post {
     per_second: u32,
     keeps: bool,
+    /// For how long what fails is tried, and how old what was not tried may become, in milliseconds.
+    tried_for_ms: AtomicI64,
+    most_age_ms: AtomicI64,
     /// Whether nothing is taken at all.
     away: AtomicBool,
     begun: Instant,
@@ -31,7 +34,8 @@ impl Post {
     }
 }
 
-const FOR_HOURS: i64 = 2 * 24 * 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
+const FOR_HOURS: i64 = 2 * 24 * HOUR_MS;
 
 impl Deliver for Post {
     const KIND: &'static str = "test";
@@ -42,8 +46,8 @@ impl Deliver for Post {
             at_once: 16,
             first_pause_ms: 5_000,
             most_pause_ms: 4 * 3_600_000,
-            tried_for_ms: FOR_HOURS,
-            most_age_ms: 7 * 24 * 3_600_000,
+            tried_for_ms: self.tried_for_ms.load(Ordering::SeqCst),
+            most_age_ms: self.most_age_ms.load(Ordering::SeqCst),
             keeps: self.keeps,
             one_way: true,
         }
@@ -113,7 +117,9 @@ impl World {
         let ahead_ms = Arc::new(AtomicI64::new(0));
         let clock = Clock::Virtual { begun, begun_ms: BEGUN_MS, ahead_ms };
         let (away, came) = (AtomicBool::new(false), Mutex::default());
-        let post = Arc::new(Post { per_second, keeps, away, begun, came });
+        let (tried_for_ms, most_age_ms) = (FOR_HOURS.into(), (7 * 24 * HOUR_MS).into());
+        let post =
+            Arc::new(Post { per_second, keeps, tried_for_ms, most_age_ms, away, begun, came });
         World { look: Duration::from_secs(1), dir, clock, post }
     }
 
@@ -294,14 +300,16 @@ async fn while_nothing_is_taken_the_rest_waits_untouched() {
     world.look = Duration::from_secs(20);
     let process = world.start();
     world.post.away.store(true, Ordering::SeqCst);
+    // Less than the time for which nothing is taken; all in hours instead of days, which are many looks at a database.
+    world.post.tried_for_ms.store(2 * HOUR_MS, Ordering::SeqCst);
     let many: Vec<String> = (0..300).map(|n| format!("p{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     process.send(&many).await;
-    seconds(3 * 24 * 3_600).await;
+    seconds(4 * 3_600).await;
     let left = process.left().await;
     assert!(left.iter().all(|message| message.state == MessageState::Queued));
     let tried = world.post.came.lock().unwrap().len();
-    assert!(tried < 3 * 24 * 60 + 100, "one a minute, not {tried}");
+    assert!(tried < 4 * 60 + 100, "one a minute, not {tried}");
     assert!(left.iter().filter(|message| message.tries > 0).count() < 20);
     world.post.came.lock().unwrap().clear();
     world.post.away.store(false, Ordering::SeqCst);
@@ -354,8 +362,12 @@ async fn what_is_too_old_is_not_sent() {
     world.look = Duration::from_secs(20);
     let process = world.start();
     world.post.away.store(true, Ordering::SeqCst);
+    world.post.most_age_ms.store(7 * HOUR_MS, Ordering::SeqCst);
     process.send(&["a", "b", "c", "d", "e"]).await;
-    seconds(7 * 24 * 3_600 + 120).await;
+    seconds(7 * 3_600 - 120).await;
+    let left = process.left().await;
+    assert!(left.iter().all(|m| m.state == MessageState::Queued), "{left:?}");
+    seconds(240).await;
     let left = process.left().await;
     assert!(left.iter().all(|m| m.state == MessageState::TooOld), "{left:?}");
     assert!(left.iter().all(|m| m.last_error.is_some() && m.ended_ms.is_some()));

@@ -12,13 +12,21 @@ use crate::store::contract::{self, Database};
 use crate::store::records::Engine;
 use crate::store::{Lane, Reader, Store};
 use nts_testkit::Postgres;
+use std::sync::OnceLock;
 
 /// A database of its own for one case. The session's default isolation is part of the address.
 struct OnServer(Target, Clock);
 
 impl OnServer {
+    /// Of a database with all tables, which are made once.
     fn new(server: &Postgres, options: &str, clock: Clock) -> OnServer {
-        OnServer(target(server, &server.database(), options), clock)
+        static MADE: OnceLock<String> = OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let database = server.database();
+            drop(PgStore::open(&target(server, &database, ""), clock.clone()).unwrap());
+            database
+        });
+        OnServer(target(server, &server.copy(made), options), clock)
     }
 }
 
