@@ -105,6 +105,8 @@ const SUITES: &[Suite] = &[
     Suite { name: "property", package: "boxoffice", target: "property", most_ms: ALL },
     Suite { name: "server", package: "nts-server", target: "--lib", most_ms: ALL },
     Suite { name: "snapshots", package: "nts-server", target: "snapshots", most_ms: ALL },
+    Suite { name: "office", package: "nts-server", target: "office", most_ms: 16_000 },
+    Suite { name: "accounts", package: "nts-server", target: "accounts", most_ms: 16_000 },
     Suite { name: "stripe", package: "nts-server", target: "stripe", most_ms: 16_000 },
     Suite { name: "simulation", package: "nts-sim", target: "short", most_ms: 16_000 },
     Suite { name: "long", package: "nts-sim", target: "long", most_ms: 60_000 },
