@@ -55,6 +55,9 @@ fn what_keeps_people_out_is_found() {
     browser.goto(
         "data:text/html,<title>x</title><h1>x</h1><img src=x><input><p style='color:%23aaa'>pale",
     );
+    browser.run("console.error('a script that complains')");
+    let complaints = browser.complaints();
+    assert!(complaints.iter().any(|c| c.contains("a script that complains")), "{complaints:?}");
     let Some(found) = found(&browser) else { return };
     let found = found["violations"].to_string();
     for rule in ["html-has-lang", "image-alt", "label", "color-contrast"] {

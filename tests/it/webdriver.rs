@@ -2,9 +2,8 @@
 //! Chromium and its driver.
 
 use crate::harness::{Answer, Dir, Request, eventually, keep};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 /// The key under which an element's id is given.
@@ -106,8 +105,7 @@ impl Browser {
         ]);
         let mut command = Command::new(chromium);
         command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
-        // With the processes that it starts, or some would outlive it.
-        let chromium = command.process_group(0).spawn().unwrap();
+        let chromium = command.spawn().unwrap();
         let (address, session) = (format!("127.0.0.1:{port}"), String::new());
         let mut browser =
             Browser { driver, chromium, address, session, javascript, dark, _dir: dir };
@@ -140,6 +138,13 @@ impl Browser {
         browser.devtools("Emulation.setDeviceMetricsOverride", &metrics);
         browser.devtools("Emulation.setTouchEmulationEnabled", &json!({"enabled": phone}));
         browser.media("");
+        // An empty page of a phone is as wide as pages that do not think of phones.
+        let is = browser.run(
+            "const phone = navigator.maxTouchPoints > 0;
+             const dark = matchMedia('(prefers-color-scheme: dark)').matches;
+             return [phone ? screen.width : innerWidth, dark, phone];",
+        );
+        assert_eq!(is, json!([width, dark, phone]), "the browser is as it was asked for");
         if !javascript {
             browser.devtools("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
         }
@@ -388,14 +393,23 @@ impl Drop for Browser {
             let path = format!("/session/{}", self.session);
             _ = Request::new("DELETE", &path).send(&self.address);
         }
-        if let Some(group) = Pid::from_raw(self.chromium.id().cast_signed()) {
-            _ = kill_process_group(group, Signal::KILL);
-        }
+        // What is started here may be a script, whose child is the browser.
+        let children = children(self.chromium.id());
         for child in [&mut self.chromium, &mut self.driver] {
             _ = child.kill();
             _ = child.wait();
         }
+        for child in children {
+            _ = kill_process(child, Signal::KILL);
+        }
     }
+}
+
+/// The processes that a process has started, where the system tells.
+fn children(parent: u32) -> Vec<Pid> {
+    let told = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let told = told.unwrap_or_default();
+    told.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 fn free_port() -> u16 {

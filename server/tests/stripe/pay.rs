@@ -2,6 +2,7 @@
 
 use crate::shop::{HOUR, Setup, Shop, shop};
 use boxoffice::{AttemptState, OrderState};
+use nts_server::metrics::{Metrics, ProviderCall};
 use nts_server::payments::fake::{InjectedFault, Operation};
 use nts_server::payments::governor::Governor;
 use nts_server::payments::stripe::Stripe;
@@ -191,8 +192,9 @@ async fn an_authorisation_that_expires_or_is_voided_leaves_nothing() {
 }
 
 /// Settles the orders of a shop beside its server, as another process on its database would.
-fn another_worker(shop: &Shop) -> JoinHandle<()> {
+fn another_worker(shop: &Shop) -> (JoinHandle<()>, Arc<Metrics>) {
     let (app, patience) = (shop.app(), Duration::from_millis(300));
+    let metrics = Arc::<Metrics>::default();
     let base = format!("http://{}", shop.fake_at);
     let wire = Box::new(Net::new(&base, "sk_test_secretkey", patience).unwrap());
     let (ids, clock) = (Arc::clone(&app.ids), Arc::clone(&app.clock));
@@ -206,11 +208,11 @@ fn another_worker(shop: &Shop) -> JoinHandle<()> {
         writer: app.settlement.writer.clone(),
         admission: Arc::clone(&app.admission),
         links: Arc::clone(&app.links),
-        metrics: Arc::default(),
+        metrics: Arc::clone(&metrics),
         shared: true,
         keep_released_days: 0,
     };
-    tokio::spawn(run(Arc::new(other), Duration::from_millis(2), 100))
+    (tokio::spawn(run(Arc::new(other), Duration::from_millis(2), 100)), metrics)
 }
 
 /// Several workers on one order, as several processes on one database are.
@@ -225,10 +227,17 @@ async fn several_workers_on_one_order_charge_it_once() {
         assert_eq!((order.state, shop.moved(&held)), (OrderState::Paid, (1_000, 0)));
         assert_eq!(order.payment.unwrap().attempts.len(), 1);
     }
-    for other in others {
+    let mut calls = 0;
+    for (other, metrics) in others {
         other.abort();
-        _ = other.await;
+        assert!(other.await.unwrap_err().is_cancelled(), "another worker has failed");
+        calls += ["create", "confirm", "capture"]
+            .map(|operation| ProviderCall { operation, outcome: "ok" })
+            .map(|call| metrics.provider.get_or_create(&call).get())
+            .iter()
+            .sum::<u64>();
     }
+    assert!(calls > 0, "the other workers have called the provider as well");
     shop.close().await;
 }
 
