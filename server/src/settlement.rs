@@ -639,11 +639,15 @@ async fn after(
         | CallError::Declined(_)
         | CallError::Refused(_)
         | CallError::Unknown(_) => {
+            let read = read(settlement, order, payment).await;
+            if read.as_ref().is_ok_and(|intent| no_news(order, intent)) {
+                return defer(order, error);
+            }
+            // `defer` tells of it itself.
             if let CallError::KeyReuse(why) = &error {
                 key_reused(order, why);
             }
-            match read(settlement, order, payment).await {
-                Ok(intent) if no_news(order, &intent) => defer(order, error),
+            match read {
                 Ok(intent) => {
                     Command::Reconcile { order: order.id, intent, known: SeenVersion::of(order) }
                 }

@@ -246,12 +246,13 @@ async fn the_same_form_again_is_the_same_order() {
     let mut all = Vec::new();
     // The first of each row makes an order, and the others are the same.
     for (event, same) in [
+        ("codes", &["1", "1", "1&price:adult=2500"][..]),
+        // With a code that is for it, it is another wish.
         (
             "codes",
-            &["1&code=half", "1&code=half", "1&quantity:child=0&code=+HALF&price:adult=1250"][..],
+            &["1&code=half", "1&code=half", "1&quantity:child=0&code=+HALF&price:adult=1250"],
         ),
         ("codes", &["1&code=half2", "1&code=half2&price:adult=1300"]),
-        ("codes", &["1", "1", "1&price:adult=2500"]),
         ("codes", &["2", "+2", "02&price:child=1"]),
         ("codes", &["1&quantity:child=1", "1&quantity:child=1&price:child=0"]),
         ("phases", &["2", "2", "2&price:adult=2500"]),
@@ -273,6 +274,29 @@ async fn the_same_form_again_is_the_same_order() {
     let dearer = order("codes", "1").await;
     assert!(!all.contains(&dearer));
     assert_eq!(order("codes", "1").await, dearer);
+    // So it is if the code takes off more by now, or a dearer phase is over.
+    for percent in [50, 60] {
+        made(&shop, "raised", |e| {
+            e["codes"] = json!([{"code": "SOME", "uses": 9, "percent_off": percent}]);
+        })
+        .await;
+        let made = order("raised", "1&code=some").await;
+        assert!(!all.contains(&made));
+        assert_eq!(order("raised", "1&code=some").await, made);
+        all.push(made);
+    }
+    made(&shop, "over", |e| {
+        e["ticket_types"][0]["phases"] = json!([
+            {"name": "Dear", "price": {"amount": 3000, "currency": "GBP"}, "until": "2030-01-01T12:01:00Z"},
+        ]);
+    })
+    .await;
+    let dear = order("over", "1").await;
+    assert_eq!(order("over", "1").await, dear);
+    shop.pass_s(61);
+    let now = order("over", "1").await;
+    assert_ne!(now, dear);
+    assert_eq!(order("over", "1").await, now);
     // Somebody else's order is another one, and so is that of another browser.
     let bob = "name=Bob&email=ann%40example.org&quantity:adult=1";
     let got = browser.post(&shop, "/events/codes/orders", bob).await;

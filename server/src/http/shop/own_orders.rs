@@ -12,7 +12,8 @@ use crate::language::{Lang, Words};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use boxoffice::{
-    Buyer, CodeSpec, CounterKind, Event, EventId, Line, LineWish, Order, OrderId, OrderState, Terms,
+    Buyer, CodeSpec, Counter, CounterKind, Event, EventId, Line, LineWish, Order, OrderId,
+    OrderState, Terms, TimeMs,
 };
 use std::sync::Arc;
 
@@ -97,11 +98,11 @@ pub(in crate::http) async fn same(
     lines: &[LineWish],
     terms: &Terms,
 ) -> Option<Arc<Order>> {
-    let code = terms.code.as_deref().map(CodeSpec::normal);
-    let code = code.and_then(|code| event.counter(CounterKind::Code, &code));
+    let now = app.clock.now_ms();
+    let code = terms.code.as_deref().and_then(|typed| event.code(typed, now).ok());
     for id in known {
         let Ok(order) = app.sales.find(*id).await else { continue };
-        let held = order.state == OrderState::Held && !order.over(app.clock.now_ms());
+        let held = order.state == OrderState::Held && !order.over(now);
         let of_it = held && order.event == event.id;
         let asks = |line: &Line| {
             let Some(t) = event.ticket_types.get(usize::from(line.ticket_type)) else {
@@ -114,16 +115,13 @@ pub(in crate::http) async fn same(
             let of_type = order.lines.iter().filter(|l| l.ticket_type == line.ticket_type);
             let quantity = of_type.map(|l| i64::from(l.quantity)).sum::<i64>();
             let same = |wish: &LineWish| wish.ticket_type == t.id && wish.quantity == quantity;
-            // Where no price was shown, it was made at one that the type still has without a code.
-            let full = line.unit_minor + line.extra.discount_minor;
-            let spec = event.spec.ticket_types.iter().find(|spec| spec.id == t.id);
-            let mut phases = spec.into_iter().flat_map(|spec| &spec.rules.phases);
             let priced = match terms.shown.get(&t.id) {
                 Some(shown) => line.unit_minor <= *shown,
-                None => full == t.price_minor || phases.any(|phase| phase.price_minor == full),
+                None => has_price_of_now(event, &t.id, line, code, now),
             };
-            let with_code = line.extra.code.is_none() || line.extra.code == code;
-            priced && with_code && lines.iter().any(same)
+            let wanted = code.filter(|code| code.covers(&t.id));
+            let wanted = wanted.and_then(|code| event.counter(CounterKind::Code, &code.code));
+            priced && line.extra.code == wanted && lines.iter().any(same)
         };
         let has = |wish: &LineWish| {
             let id = |line: &Line| event.ticket_types.get(usize::from(line.ticket_type));
@@ -135,6 +133,26 @@ pub(in crate::http) async fn same(
         }
     }
     None
+}
+
+/// Whether a line of an order has a price that its ticket type still has for whoever has this code: that of the
+/// phase in which it was sold, if it is not dearer than the prices of now, or else the ordinary one.
+fn has_price_of_now(
+    event: &Event,
+    id: &str,
+    line: &Line,
+    code: Option<&CodeSpec>,
+    now: TimeMs,
+) -> bool {
+    let Some(offer) = event.offer(id, code, now) else { return false };
+    let Some(phase) = line.extra.phase else {
+        return offer.prices.last().is_some_and(|ordinary| ordinary.unit_minor == line.unit_minor);
+    };
+    let full = line.unit_minor + line.extra.discount_minor;
+    let counter = |name: &str| event.counter(CounterKind::Phase, &Counter::of_phase(id, name));
+    let mut phases = offer.spec.rules.phases.iter();
+    let unchanged = phases.any(|p| counter(&p.name) == Some(phase) && p.price_minor == full);
+    unchanged && offer.prices.iter().any(|price| line.unit_minor <= price.unit_minor)
 }
 
 /// `2 × Adult, 1 × Child`.
